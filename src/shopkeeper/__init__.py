@@ -1,0 +1,1 @@
+"""Shopkeeper: the open customer data platform and decision engine for retail chains."""

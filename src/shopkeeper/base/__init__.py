@@ -1,0 +1,1 @@
+"""Errors, ids, clock, money and settings: what every room may stand on."""

@@ -1,0 +1,118 @@
+"""The error family: one base, one class for each thing a person can do about it.
+
+A message names the value, the place it was looked for and the next command. Foreign errors are translated at the seam
+where the foreign library is called (`storage`), never above.
+"""
+
+from collections.abc import Sequence
+
+__all__ = [
+    "AlreadyThereError",
+    "ConflictError",
+    "DataError",
+    "Fault",
+    "FaultsError",
+    "ForbiddenError",
+    "MissingError",
+    "QueryError",
+    "SettingsError",
+    "ShopkeeperError",
+    "StorageError",
+    "UnavailableError",
+    "UsageError",
+]
+
+
+class ShopkeeperError(Exception):
+    """Anything Shopkeeper itself says went wrong.
+
+    Args:
+        message: What was wrong, with the value.
+        place: Where it was looked for (a file and line, a table, a path in a tree).
+        next_step: What to do next, a command where there is one.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, place: str | None = None, next_step: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.place = place
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        place = f" ({self.place})" if self.place else ""
+        next_step = f" Next: {self.next_step}" if self.next_step else ""
+        return f"{self.message}{place}{next_step}"
+
+
+class UsageError(ShopkeeperError):
+    """A command or a call was used wrongly."""
+
+    exit_code = 2
+
+
+class MissingError(ShopkeeperError):
+    """What was named is not there."""
+
+
+class AlreadyThereError(ShopkeeperError):
+    """What should be made is already there."""
+
+
+class DataError(ShopkeeperError):
+    """Data do not keep the contract of the dictionary."""
+
+
+class QueryError(ShopkeeperError):
+    """A query names what the dictionary does not know, or the engine refused it."""
+
+
+class StorageError(ShopkeeperError):
+    """The lake, the state store, the vault or a file could not be read or written."""
+
+
+class ConflictError(StorageError):
+    """Another process changed the same thing first."""
+
+
+class UnavailableError(ShopkeeperError):
+    """Something outside (a database, Java, a network) or an extra that is not installed is missing."""
+
+
+class ForbiddenError(ShopkeeperError):
+    """The person or key may not do this."""
+
+
+class Fault:
+    """One fault among several: where it is and what is wrong there."""
+
+    __slots__ = ("message", "path")
+
+    def __init__(self, path: str, message: str) -> None:
+        self.path = path
+        self.message = message
+
+    def __repr__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fault) and (self.path, self.message) == (other.path, other.message)
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.message))
+
+
+class FaultsError(UsageError):
+    """Several faults at once, each with its path: settings, mappings and audience trees are checked whole."""
+
+    def __init__(
+        self, what: str, faults: Sequence[Fault], *, place: str | None = None, next_step: str | None = None
+    ) -> None:
+        self.faults = tuple(faults)
+        lines = "\n".join(f"  {fault.path}: {fault.message}" for fault in self.faults)
+        super().__init__(f"{what} has {len(self.faults)} fault(s):\n{lines}\n", place=place, next_step=next_step)
+
+
+class SettingsError(FaultsError):
+    """The settings are wrong."""
