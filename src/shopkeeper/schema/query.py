@@ -82,12 +82,13 @@ class Query:
     parameters: Mapping[str, Value] = field(default_factory=dict)
     inputs: tuple[Table, ...] = ()
     name: str = "query"
+    _qualified: exp.Query = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.tree, exp.Query):
             raise QueryError(f"{self.name} is no SELECT but {type(self.tree).__name__}")
         _fill(self.tree, self.parameters, self.name)
-        self._check()
+        object.__setattr__(self, "_qualified", self._check())
 
     @classmethod
     def from_file(cls, anchor: str, name: str, *, inputs: Sequence[Table] = (), **parameters: Value) -> "Query":
@@ -120,8 +121,8 @@ class Query:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns it gives, in order."""
-        return tuple(self.tree.named_selects)
+        """The names of the columns it gives, in order, stars spelled out."""
+        return tuple(self._qualified.named_selects)
 
     def sql(self, dialect: str = "duckdb", *, pretty: bool = True) -> str:
         """Gives its text in a dialect (`duckdb`, `spark`), parameters filled in, for anybody's own tables."""
@@ -163,10 +164,10 @@ class Query:
             )
         return [mine.get(name) or TABLES[name] for name in self.tables]
 
-    def _check(self) -> None:
+    def _check(self) -> exp.Query:
         mapping = _mapping(self._declared())
         try:
-            qualify(
+            return qualify(
                 self.tree.copy(),
                 schema=mapping,
                 dialect="duckdb",

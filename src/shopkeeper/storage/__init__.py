@@ -1,0 +1,1 @@
+"""The only open doors: lake, engines, state, vault and tokens, files."""

@@ -1,0 +1,55 @@
+"""What every engine does: run a query over the lake, give Arrow, write Parquet."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from shopkeeper.schema.query import Query
+from shopkeeper.schema.table import Table
+
+__all__ = ["Engine", "Inputs"]
+
+Inputs = Mapping[str, pa.Table]
+"""Tables handed to the engine with a query, by the names the query reads them under."""
+
+
+class Engine(Protocol):
+    """Runs queries over the lake and writes Parquet; one contract suite runs on every engine."""
+
+    name: str
+
+    def arrow(self, query: Query, inputs: Inputs | None = None, snapshots: Mapping[str, int] | None = None) -> pa.Table:
+        """Runs a query and gives all of its rows.
+
+        Args:
+            query: What to compute.
+            inputs: Tables handed over for this query; a declared table's name hides the lake's.
+            snapshots: Older states to read, by table; the present ones by default.
+        """
+        ...
+
+    def batches(self, query: Query, inputs: Inputs | None = None, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
+        """Runs a query and gives its rows batch by batch, in bounded memory."""
+        ...
+
+    def relation(self, query: Query) -> Any:
+        """Gives the engine's own lazy object: a DuckDB relation or a Spark DataFrame, not executed."""
+        ...
+
+    def write(self, query: Query, table: Table, inputs: Inputs | None = None) -> list[str]:
+        """Runs a query and writes its rows as Parquet files of a table, durable but not yet committed to the lake.
+
+        Args:
+            query: Gives the table's columns by name; declared columns it lacks are NULL.
+            table: The table the files are for; a partitioned one gets at least one file a partition.
+            inputs: Tables handed over for this query.
+
+        Returns:
+            The paths of the files, none when there are no rows.
+        """
+        ...
+
+    def close(self) -> None:
+        """Gives back what the engine holds."""
+        ...

@@ -1,0 +1,187 @@
+"""DuckDB in the process: the default engine."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from shopkeeper.base.errors import DataError, QueryError, ShopkeeperError, StorageError
+from shopkeeper.schema.query import Query
+from shopkeeper.schema.table import Column, Partition, Table, Type
+from shopkeeper.schema.tables import TABLES
+from shopkeeper.storage.engine.contract import Inputs
+from shopkeeper.storage.lake import Lake, Scan
+from shopkeeper.storage.parquet import publish, staging
+
+__all__ = ["DuckDBEngine"]
+
+_PARTITION = "shopkeeper_partition"
+
+
+class DuckDBEngine:
+    """Runs queries with DuckDB over the lake's Parquet files.
+
+    Args:
+        lake: The tables to read and the folders to write.
+        spill: Folder for what does not fit into memory.
+        memory_limit: How much memory it may take, such as `4GB`.
+        threads: How many threads it may use; all cores by default.
+    """
+
+    name = "duckdb"
+
+    def __init__(self, lake: Lake, *, spill: Path, memory_limit: str = "4GB", threads: int | None = None) -> None:
+        self._lake = lake
+        spill.mkdir(parents=True, exist_ok=True)
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory_limit,
+            "temp_directory": str(spill),
+            "preserve_insertion_order": False,
+        }
+        if threads:
+            settings["threads"] = threads
+        with translated("duckdb"):
+            self._root = duckdb.connect(":memory:", config=settings)
+            self._root.execute("SET TimeZone = 'UTC'")
+
+    def arrow(self, query: Query, inputs: Inputs | None = None, snapshots: Mapping[str, int] | None = None) -> pa.Table:
+        """Runs a query and gives all of its rows."""
+        with self._session(query, inputs, snapshots) as connection:
+            return connection.sql(query.sql(pretty=False)).to_arrow_table()
+
+    def batches(self, query: Query, inputs: Inputs | None = None, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
+        """Runs a query and gives its rows batch by batch."""
+        with self._session(query, inputs) as connection:
+            yield from connection.sql(query.sql(pretty=False)).to_arrow_reader(rows)
+
+    def relation(self, query: Query) -> Any:
+        """Gives a DuckDB relation, not executed; it keeps reading the files it was planned on."""
+        connection = self._cursor()
+        with translated(query.name):
+            self._bind(connection, query, {}, {})
+            return connection.sql(query.sql(pretty=False))
+
+    def write(self, query: Query, table: Table, inputs: Inputs | None = None) -> list[str]:
+        """Runs a query and writes its rows as Parquet files of a table."""
+        folder = self._lake.folder(table.name)
+        ids = self._lake.field_ids(table.name)
+        with self._session(query, inputs) as connection, staging(folder) as place:
+            statement = copy_statement(query, table, ids, place)
+            connection.execute(statement)
+            return publish(sorted(path for path in place.rglob("*.parquet") if path.stat().st_size), folder)
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Gives a connection of its own with the engine's limits, for loading files."""
+        return self._cursor()
+
+    def close(self) -> None:
+        """Closes the connection and gives back its memory."""
+        self._root.close()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        cursor = self._root.cursor()
+        cursor.execute("SET TimeZone = 'UTC'")
+        return cursor
+
+    @contextmanager
+    def _session(
+        self, query: Query, inputs: Inputs | None, snapshots: Mapping[str, int] | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._cursor()
+        try:
+            with translated(query.name):
+                self._bind(cursor, query, inputs or {}, snapshots or {})
+                yield cursor
+        finally:
+            cursor.close()
+
+    def _bind(
+        self, connection: duckdb.DuckDBPyConnection, query: Query, inputs: Inputs, snapshots: Mapping[str, int]
+    ) -> None:
+        bounds = query.bounds()
+        for name in query.tables:
+            if name in inputs:
+                connection.register(name, inputs[name])
+                continue
+            table = TABLES[name]
+            scan = self._lake.scan(name, bounds.get(name), snapshots.get(name))
+            if scan.rows is not None:
+                connection.register(f"{name}_rows", scan.rows)
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {scan_statement(table, scan)}")
+
+
+def scan_statement(table: Table, scan: Scan) -> str:
+    """The SELECT that reads a table's files by field id; columns the files lack are typed NULLs."""
+    if scan.rows is not None:
+        return f"SELECT {', '.join(table.column_names)} FROM {table.name}_rows"
+    if not scan.files:
+        nulls = ", ".join(f"CAST(NULL AS {column.type.value}) AS {column.name}" for column in table.columns)
+        return f"SELECT {nulls} WHERE false"
+    files = ", ".join(_quoted(file) for file in scan.files)
+    fields = ", ".join(
+        f"{scan.field_ids[column.name]}: {{name: '{column.name}', type: '{column.type.value}', default_value: NULL}}"
+        for column in table.columns
+        if column.name in scan.field_ids
+    )
+    columns = ", ".join(
+        column.name if column.name in scan.field_ids else f"CAST(NULL AS {column.type.value}) AS {column.name}"
+        for column in table.columns
+    )
+    return f"SELECT {columns} FROM read_parquet([{files}], schema = MAP {{{fields}}})"
+
+
+def copy_statement(query: Query, table: Table, ids: Mapping[str, tuple[int, ...]], place: Path) -> str:
+    """The COPY that writes a query's rows as Parquet with the table's types, field ids and partition."""
+    given = set(query.columns)
+    unknown = given - set(table.column_names)
+    if unknown:
+        raise DataError(f"{query.name} gives {', '.join(sorted(unknown))}, which table {table.name} does not have")
+    columns = [
+        f"CAST({column.name if column.name in given else 'NULL'} AS {column.type.value}) AS {column.name}"
+        for column in table.columns
+    ]
+    options = ["FORMAT parquet", "COMPRESSION zstd", f"FIELD_IDS {{{_field_ids(table, ids)}}}"]
+    target = place / "rows.parquet"
+    if table.partition is not Partition.NONE:
+        form = "%Y-%m" if table.partition is Partition.MONTH else "%Y-%m-%d"
+        columns.append(f"strftime({table.partition_column}, '{form}') AS {_PARTITION}")
+        options += [f"PARTITION_BY ({_PARTITION})"]
+        target = place
+    source = f"SELECT {', '.join(columns)} FROM ({query.sql(pretty=False)}) AS given"
+    return f"COPY ({source}) TO {_quoted(str(target))} ({', '.join(options)})"
+
+
+def _field_ids(table: Table, ids: Mapping[str, tuple[int, ...]]) -> str:
+    def one(column: Column) -> str:
+        own, *parts = ids[column.name]
+        if column.type is Type.MAP:
+            return f"{column.name}: {{__duckdb_field_id: {own}, key: {parts[0]}, value: {parts[1]}}}"
+        if column.type is Type.STRINGS:
+            return f"{column.name}: {{__duckdb_field_id: {own}, element: {parts[0]}}}"
+        return f"{column.name}: {own}"
+
+    return ", ".join(one(column) for column in table.columns)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """The one seam where DuckDB's errors become Shopkeeper's."""
+    try:
+        yield
+    except ShopkeeperError:
+        raise
+    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        raise StorageError(
+            f"{what} could not be computed: {error}", next_step="raise engine.memory_limit or free the disk"
+        ) from error
+    except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException) as error:
+        raise DataError(f"{what} met a value it cannot take: {error}") from error
+    except duckdb.Error as error:
+        raise QueryError(f"{what} was refused by DuckDB: {error}") from error
