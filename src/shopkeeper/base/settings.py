@@ -1,0 +1,303 @@
+"""The settings: one table of name, type, default and a sentence, read from environment over file over default.
+
+The table feeds the commented `shopkeeper.toml`, the environment, the validation and the docs.
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shopkeeper.base.errors import Fault, SettingsError
+
+__all__ = [
+    "ChainSettings",
+    "EngineSettings",
+    "LifecycleSettings",
+    "LogSettings",
+    "ProfileSettings",
+    "RfmSettings",
+    "ScheduleSettings",
+    "Setting",
+    "Settings",
+    "StorageSettings",
+    "WebSettings",
+    "commented_toml",
+    "read_settings",
+    "settings_table",
+]
+
+FILE_NAME = "shopkeeper.toml"
+ENVIRONMENT_PREFIX = "SHOPKEEPER_"
+
+
+def _time_zone(name: str) -> str:
+    if name not in available_timezones():
+        near = difflib.get_close_matches(name, available_timezones(), 1)
+        raise ValueError(f"'{name}' is no time zone" + (f"; did you mean {near[0]}?" if near else ""))
+    return name
+
+
+def _clock_time(text: str) -> str:
+    hour, _, minute = text.partition(":")
+    if not (hour.isdigit() and minute.isdigit() and int(hour) < 24 and int(minute) < 60):  # noqa: PLR2004 - a clock
+        raise ValueError(f"'{text}' is no time of day; write HH:MM")
+    return text
+
+
+def _ascending(days: tuple[int, ...]) -> tuple[int, ...]:
+    if any(first >= second for first, second in zip(days, days[1:], strict=False)) or min(days) < 0:
+        raise ValueError(f"{list(days)} must rise and not be negative")
+    return days
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+TimeOfDay = Annotated[str, AfterValidator(_clock_time)]
+Rising = Annotated[tuple[int, ...], AfterValidator(_ascending)]
+FourCuts = Annotated[tuple[int, int, int, int], AfterValidator(_ascending)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChainSettings(_Section):
+    """The chain this shop folder is of."""
+
+    name: str = Field("My chain", description="Name of the chain, shown on every page.")
+    currency: str = Field("CNY", description="Currency of all money, ISO 4217.", pattern="^[A-Z]{3}$")
+    time_zone: TimeZone = Field("Asia/Shanghai", description="Time zone of the stores: what a day and an hour are.")
+    country: str = Field("CN", description="Country for phone numbers and holidays, ISO 3166.", pattern="^[A-Z]{2}$")
+    language: Literal["en", "zh"] = Field("en", description="Language of reports and of the console until chosen.")
+    cutover_hour: int = Field(0, ge=0, le=12, description="Hour at which the business day changes, unless a store says.")
+    sample: str = Field("", description="Name of the sample this shop was made from; empty for own data.")
+
+
+class StorageSettings(_Section):
+    """Where things are kept; empty means in the shop folder."""
+
+    catalog_url: str = Field("", description="Iceberg catalog: empty for SQLite in the lake, or a database URL.")
+    state_url: str = Field("", description="State store: empty for SQLite, or postgresql+psycopg://user@host/name.")
+    keep_days: int = Field(7, ge=0, description="Days for which older states of tables are kept before they expire.")
+
+
+class EngineSettings(_Section):
+    """What computes."""
+
+    kind: Literal["duckdb", "spark"] = Field("duckdb", description="Engine that runs the steps.")
+    memory_limit: str = Field(
+        "4GB", description="Memory the engine may take.", pattern=r"^\d+(\.\d+)?\s*(MB|GB|TB|MiB|GiB|TiB)$"
+    )
+    threads: int = Field(0, ge=0, description="Threads the engine may use; 0 for all cores.")
+    spill: str = Field("", description="Folder for what does not fit into memory; empty for `spill` in the shop.")
+    spark_master: str = Field("local[2]", description="Master of Spark, such as local[2] or spark://host:7077.")
+
+
+class ProfileSettings(_Section):
+    """What traits leave out and look at."""
+
+    left_out_kinds: tuple[str, ...] = Field(
+        ("tobacco", "service", "top_up", "bag", "deposit", "gift_card"),
+        description="Kinds of products that RFM, favourites, baskets and price tier leave out.",
+    )
+
+
+class LifecycleSettings(_Section):
+    """Cut-points of the fixed-day lifecycle, in days since the last order."""
+
+    new_days: int = Field(30, ge=1, description="A person is new for this long after the first order.")
+    sleeping_days: int = Field(60, ge=1, description="Without an order for longer than this, a person sleeps.")
+    lapsed_days: int = Field(120, ge=2, description="Without an order for longer than this, a person has lapsed.")
+
+
+class RfmSettings(_Section):
+    """Cut-points of the RFM scores 1 to 5: the borders between them, rising."""
+
+    recency_cuts: FourCuts = Field((7, 14, 30, 60), description="Days since the last order between scores 5 to 1.")
+    frequency_cuts: FourCuts = Field((2, 4, 8, 16), description="Orders in 365 days between scores 1 to 5.")
+    monetary_cuts: FourCuts = Field((50, 200, 500, 1500), description="Spend in 365 days between scores 1 to 5.")
+
+
+class EngageSettings(_Section):
+    """How marketing is held to account."""
+
+    global_holdout: float = Field(0.05, ge=0, le=0.5, description="Share of people no marketing ever reaches.")
+    campaign_holdout: float = Field(0.10, ge=0, le=0.5, description="Share of each campaign's people held out.")
+    margin: float = Field(0.25, gt=0, lt=1, description="Gross margin assumed where unit costs are not known.")
+
+
+class LoadJob(_Section):
+    """One load that the worker does by itself."""
+
+    table: str = Field(description="Table to load into.")
+    files: str = Field(description="Path, pattern or database URL.")
+    source: str = Field("file", description="Source system's name.")
+    mapping: str = Field("", description="Mapping file; empty for the saved or proposed one.")
+    query: str = Field("", description="Query, if it is a database.")
+    since: str = Field("", description="Column whose highest value is kept as a watermark.")
+
+
+class ScheduleSettings(_Section):
+    """What the worker that `serve` starts does by itself; times are the stores'."""
+
+    enabled: bool = Field(True, description="Whether the worker works by itself.")
+    run_at: TimeOfDay = Field("04:30", description="When the steps are refreshed.")
+    report_at: TimeOfDay = Field("07:00", description="When the morning report is made.")
+    load_every_minutes: int = Field(60, ge=1, description="How often the loads below are tried.")
+    compact_at: TimeOfDay = Field("03:00", description="When small files are compacted and old states expire.")
+    retries: int = Field(3, ge=0, description="How often a failed job is tried again, each time later.")
+    loads: tuple[LoadJob, ...] = Field((), description="Loads: [[schedule.loads]] with table, files, source, mapping.")
+
+
+class WebSettings(_Section):
+    """The console."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8350, ge=0, le=65535, description="Port to listen on.")
+    secure_cookies: bool = Field(False, description="Say true behind HTTPS: cookies then go over HTTPS only.")
+    session_idle_minutes: int = Field(120, ge=5, description="A session ends after so long without a request.")
+    session_hours: int = Field(12, ge=1, description="A session ends after so long in any case.")
+
+
+class LogSettings(_Section):
+    """The log on standard error."""
+
+    format: Literal["people", "json"] = Field("people", description="Lines for people or JSON for machines.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is written.")
+
+
+class Settings(BaseSettings):
+    """All settings of a shop, frozen after reading."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__"
+    )
+
+    chain: ChainSettings = ChainSettings()
+    storage: StorageSettings = StorageSettings()
+    engine: EngineSettings = EngineSettings()
+    profile: ProfileSettings = ProfileSettings()
+    lifecycle: LifecycleSettings = LifecycleSettings()
+    rfm: RfmSettings = RfmSettings()
+    engage: EngageSettings = EngageSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over file; the file's values come in as the constructor's."""
+        return EnvSettingsSource(settings_cls), init_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table of settings."""
+
+    name: str
+    type: str
+    default: Any
+    sentence: str
+    environment: str
+
+
+def settings_table() -> Iterator[Setting]:
+    """Gives every setting in the order of the file."""
+    for section, kind in _sections():
+        for name, info in kind.model_fields.items():
+            yield Setting(
+                f"{section}.{name}",
+                _type_name(info.annotation),
+                info.default,
+                info.description or "",
+                f"{ENVIRONMENT_PREFIX}{section.upper()}__{name.upper()}",
+            )
+
+
+def commented_toml(values: Mapping[str, Any] | None = None) -> str:
+    """Gives the text of a `shopkeeper.toml`: every key commented, but for those with a value.
+
+    Args:
+        values: Values by dotted name, such as `{"chain.name": "Corner"}`.
+    """
+    given = dict(values or {})
+    lines = ["# Settings of this shop. A key that stays commented has the value shown.",
+             f"# The environment wins over this file: {ENVIRONMENT_PREFIX}ENGINE__MEMORY_LIMIT=8GB and so on."]
+    section = ""
+    for setting in settings_table():
+        head, _, name = setting.name.partition(".")
+        if head != section:
+            section = head
+            lines += ["", f"[{section}]  # {_section_sentence(section)}"]
+        value = given.pop(setting.name, None)
+        lines.append(f"# {setting.sentence}")
+        shown = f"{name} = {_toml(setting.default if value is None else value)}"
+        lines.append(shown if value is not None else f"# {shown}")
+    if given:
+        raise SettingsError("the settings", [Fault(name, "is no setting") for name in given])
+    return "\n".join(lines) + "\n"
+
+
+def read_settings(folder: Path) -> Settings:
+    """Reads the settings of a shop folder: environment over file over default.
+
+    Raises:
+        SettingsError: Anything in them is wrong; every fault is named with its path.
+    """
+    file = folder / FILE_NAME
+    values: dict[str, Any] = {}
+    if file.exists():
+        try:
+            values = tomllib.loads(file.read_text(encoding="utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError("the settings file", [Fault("toml", str(error))], place=str(file)) from error
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        faults = [_fault(detail) for detail in error.errors()]
+        raise SettingsError(
+            "the settings", faults, place=f"{file} and {ENVIRONMENT_PREFIX}*", next_step="mend them and try again"
+        ) from error
+    except ValueError as error:  # pydantic-settings wraps what the environment holds
+        raise SettingsError("the environment", [Fault(ENVIRONMENT_PREFIX, str(error))]) from error
+
+
+def _fault(detail: Any) -> Fault:
+    path = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path, [setting.name for setting in settings_table()], 1)
+        return Fault(path, "is no setting" + (f"; did you mean {near[0]}?" if near else ""))
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return Fault(path, f"{message} (given: {detail['input']!r})")
+
+
+def _sections() -> list[tuple[str, type[BaseModel]]]:
+    return [(name, info.annotation) for name, info in Settings.model_fields.items() if info.annotation]
+
+
+def _section_sentence(section: str) -> str:
+    return (dict(_sections())[section].__doc__ or "").strip().partition("\n")[0]
+
+
+def _type_name(annotation: Any) -> str:
+    if getattr(annotation, "__origin__", None) is Literal:
+        return " | ".join(map(str, get_args(annotation)))
+    return str(getattr(annotation, "__name__", annotation)).replace("typing.", "")
+
+
+def _toml(value: Any) -> str:
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
