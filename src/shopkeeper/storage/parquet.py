@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-__all__ = ["publish", "staging", "sync_folder"]
+__all__ = ["STAGING_PREFIX", "publish", "staging", "sync_file", "sync_folder"]
 
 STAGING_PREFIX = ".staging-"
 
@@ -31,7 +31,7 @@ def publish(files: list[Path], folder: Path) -> list[str]:
     """
     published = []
     for file in files:
-        _sync(file)
+        sync_file(file)
         target = folder / f"{uuid4().hex}.parquet"
         file.rename(target)
         published.append(str(target))
@@ -41,10 +41,11 @@ def publish(files: list[Path], folder: Path) -> list[str]:
 
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable."""
-    _sync(folder)
+    sync_file(folder)
 
 
-def _sync(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Makes the content of a file durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
