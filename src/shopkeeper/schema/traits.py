@@ -144,9 +144,11 @@ def _favourite(
     """A favourite and its share; ties go to the first by name."""
     english_of, chinese_of = of
     return (
-        Trait(f"favourite_{what}", kind, "favourites", f"The {what} with most of the person's {english_of}, ever{note[0]}.",
+        Trait(f"favourite_{what}", kind, "favourites",
+              f"The {what} with most of the person's {english_of}, ever{note[0]}.",
               f"累计{chinese_of}最多的{chinese}{note[1]}。", f"Favourite {what}", f"偏好{chinese}", values=values),
-        Trait(f"favourite_{what}_share", _N, "favourites", f"Share of the favourite {what} in the person's {english_of}.",
+        Trait(f"favourite_{what}_share", _N, "favourites",
+              f"Share of the favourite {what} in the person's {english_of}.",
               f"偏好{chinese}占{chinese_of}的比例。", f"Favourite {what} share", f"偏好{chinese}占比", "share"),
     )
 
@@ -203,7 +205,7 @@ _LIFECYCLE = (
     Trait("lifecycle_fixed", _S, "lifecycle", "Stage by fixed days since the last visit.",
           "按固定天数判定的生命周期阶段。", "Lifecycle, fixed days", "固定天数生命周期", values=STAGES),
     Trait("trend", _S, "lifecycle",
-          "Spend of the last 90 days against the 90 before; empty for people whose first purchase is under 180 days old.",
+          "Spend of the last 90 days against the 90 before; empty until the first purchase is 180 days old.",
           "近 90 天消费额与此前 90 天相比：上升、平稳或下降；首次消费不足 180 天者为空。", "Trend", "消费趋势",
           values=TRENDS),
 )
