@@ -1,1 +1,16 @@
 """Shopkeeper: the open customer data platform and decision engine for retail chains."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shopkeeper.app.shop import open_shop as open
+
+__all__ = ["open"]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads `open` on first use, so that `import shopkeeper.schema` stays light."""
+    if name == "open":
+        return import_module("shopkeeper.app.shop").open_shop
+    raise AttributeError(f"module 'shopkeeper' has no attribute '{name}'")

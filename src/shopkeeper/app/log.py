@@ -1,0 +1,49 @@
+"""The log: structlog on standard error, for people or as JSON, never with personal data."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from shopkeeper.base.settings import LogSettings
+
+__all__ = ["PRIVATE_KEYS", "configure_log", "logger"]
+
+PRIVATE_KEYS = frozenset(
+    {"phone", "email", "name", "address", "identifier", "raw", "value", "body", "password", "token", "key", "cookie"}
+)
+"""Keys whose values never reach the log, whoever passes them."""
+
+
+def configure_log(settings: LogSettings) -> None:
+    """Sets up the log once for the process."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if settings.format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _without_private,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(room: str) -> Any:
+    """Gives the logger of a room."""
+    return structlog.get_logger(room=room)
+
+
+def _without_private(_logger: Any, _method: str, entry: Any) -> Any:
+    for key in PRIVATE_KEYS & entry.keys():
+        entry[key] = "(left out)"
+    return entry

@@ -1,0 +1,210 @@
+"""A shop: a folder with settings, lake, state, vault, keys and models, opened once and handed around."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+from shopkeeper.base.clock import Clock, business_day, system_clock
+from shopkeeper.base.errors import AlreadyThereError, DataError, MissingError
+from shopkeeper.base.settings import FILE_NAME, Settings, commented_toml, read_settings
+from shopkeeper.schema.query import Query
+from shopkeeper.schema.tables import table as declared_table
+from shopkeeper.storage.engine import DuckDBEngine, Engine
+from shopkeeper.storage.keys import make_keys, read_keys
+from shopkeeper.storage.lake import Lake
+from shopkeeper.storage.models import Models
+from shopkeeper.storage.state import State
+from shopkeeper.storage.token import Tokens
+from shopkeeper.storage.vault import Vault
+
+__all__ = ["Shop", "init", "open_shop"]
+
+
+class Shop:
+    """One chain's shop folder, opened.
+
+    Args:
+        folder: The folder that `init` made.
+        settings: Its settings; read from the folder by `open_shop`.
+        clock: Gives the present instant.
+        engine_kind: `duckdb` or `spark`; what the settings say by default.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Settings, *, clock: Clock = system_clock, engine_kind: str | None = None
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.clock = clock
+        self._engine_kind = engine_kind or settings.engine.kind
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The Iceberg tables."""
+        return Lake(self.folder / "lake", self.settings.storage.catalog_url or None)
+
+    @cached_property
+    def duckdb(self) -> DuckDBEngine:
+        """DuckDB over the lake, which loads files and answers pages whatever runs the steps."""
+        settings = self.settings.engine
+        return DuckDBEngine(
+            self.lake, spill=self.spill, memory_limit=settings.memory_limit, threads=settings.threads or None
+        )
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What runs the steps."""
+        if self._engine_kind == "duckdb":
+            return self.duckdb
+        # PySpark is an extra and starts a JVM: it is loaded only where it is asked for.
+        from shopkeeper.storage.engine.spark import SparkEngine  # noqa: PLC0415
+
+        settings = self.settings.engine
+        return SparkEngine(
+            self.lake, master=settings.spark_master, memory=settings.memory_limit, spill=self.spill / "spark"
+        )
+
+    @cached_property
+    def state(self) -> State:
+        """The operational state, at its newest form."""
+        state = State.open(self.settings.storage.state_url or f"sqlite:///{self.folder / 'state.db'}")
+        state.upgrade()
+        return state
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Makes tokens of raw identifiers."""
+        return Tokens(read_keys(self.folder / "keys").token, self.settings.chain.country)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Raw identifiers and personal text, encrypted."""
+        return Vault.open(self.folder / "vault.db", read_keys(self.folder / "keys"))
+
+    @cached_property
+    def models(self) -> Models:
+        """Fitted models with their cards."""
+        return Models(self.folder / "models")
+
+    @property
+    def spill(self) -> Path:
+        """Folder for what does not fit into memory."""
+        return Path(self.settings.engine.spill) if self.settings.engine.spill else self.folder / "spill"
+
+    def today(self) -> date:
+        """The present business day of the chain."""
+        return business_day(self.clock(), self.settings.chain.time_zone, self.settings.chain.cutover_hour)
+
+    def last_day(self) -> date:
+        """The last business day with data, at most yesterday: the default of every as-of.
+
+        Raises:
+            MissingError: No order lines were loaded.
+        """
+        query = Query.from_sql(
+            "SELECT max(business_day) AS last_day FROM order_line WHERE business_day <= $yesterday",
+            name="last_day",
+            yesterday=self.today() - timedelta(days=1),
+        )
+        (row,) = self.duckdb.arrow(query).to_pylist()
+        if row["last_day"] is None:
+            raise MissingError(
+                "there are no order lines yet", place=str(self.folder), next_step="shopkeeper load order_line FILE"
+            )
+        return date.fromisoformat(str(row["last_day"]))
+
+    def query(self, query: Query) -> Any:
+        """Gives a DuckDB relation (or a Spark DataFrame) of a query, not executed."""
+        return self.engine.relation(query)
+
+    def table(self, name: str) -> Any:
+        """Gives a DuckDB relation (or a Spark DataFrame) of a whole table, not executed."""
+        columns = ", ".join(declared_table(name).column_names)
+        return self.query(Query.from_sql(f"SELECT {columns} FROM {name}", name=name))
+
+    def arrow(self, query: Query, inputs: Mapping[str, pa.Table] | None = None) -> pa.Table:
+        """Runs a query on DuckDB and gives its rows."""
+        return self.duckdb.arrow(query, inputs)
+
+    def run(self, *steps: str, until: str | None = None, as_of: date | None = None, force: bool = False) -> Any:
+        """Refreshes what changed; see `shopkeeper.app.run.run`."""
+        from shopkeeper.app.run import run  # noqa: PLC0415 - run takes a Shop, so it stands above
+
+        return run(self, steps, until=until, as_of=as_of, force=force)
+
+    def close(self) -> None:
+        """Gives back engines and connections."""
+        for name in ("engine", "duckdb", "state", "vault"):
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def init(folder: Path, values: Mapping[str, Any] | None = None) -> Shop:
+    """Makes a shop folder: settings, keys, empty lake and state.
+
+    Args:
+        folder: Where; it must not hold anything yet.
+        values: Settings that differ from the default, by dotted name.
+
+    Raises:
+        AlreadyThereError: There is something in the folder.
+    """
+    if (folder / FILE_NAME).exists():
+        raise AlreadyThereError(f"there is a shop in {folder}", next_step=f"shopkeeper doctor --shop {folder}")
+    if folder.exists() and any(folder.iterdir()):
+        raise AlreadyThereError(f"{folder} is not empty", next_step="name a folder that is empty or not there yet")
+    text = commented_toml(values)
+    folder.mkdir(parents=True, exist_ok=True)
+    make_keys(folder / "keys")
+    (folder / "models").mkdir()
+    (folder / FILE_NAME).write_text(text, encoding="utf-8")
+    shop = open_shop(folder)
+    _ = shop.lake, shop.state, shop.vault
+    return shop
+
+
+def open_shop(folder: Path | str, *, engine: str | None = None, clock: Clock = system_clock) -> Shop:
+    """Opens a shop folder.
+
+    Raises:
+        MissingError: There is no shop in it.
+        SettingsError: Its settings are wrong.
+    """
+    folder = Path(folder).absolute()
+    if not (folder / FILE_NAME).exists():
+        raise MissingError(
+            f"there is no shop in {folder}", next_step=f"shopkeeper init {folder}, or name one with --shop"
+        )
+    return Shop(folder, read_settings(folder), clock=clock, engine_kind=engine)
+
+
+def as_of_or_last(shop: Shop, as_of: date | None) -> date:
+    """The day asked for, or the last with data.
+
+    Raises:
+        DataError: The day asked for is not over yet.
+    """
+    if as_of is None:
+        return shop.last_day()
+    if as_of > shop.today():
+        raise DataError(f"{as_of} is not over yet", next_step="name a day up to yesterday")
+    return as_of
+
+
+def now(shop: Shop) -> datetime:
+    """The present instant in UTC."""
+    return shop.clock().astimezone(UTC)

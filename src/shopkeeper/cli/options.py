@@ -1,0 +1,76 @@
+"""Options that every command takes, and the progress bar of long ones."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from shopkeeper.app.log import configure_log
+from shopkeeper.app.shop import Shop, open_shop
+
+__all__ = ["WANTS_DEBUG", "WANTS_JSON", "common", "day_option", "progress_bar", "with_shop"]
+
+WANTS_JSON = "--json"
+WANTS_DEBUG = "--debug"
+
+
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --shop, --json and --debug."""
+    command = click.option(WANTS_DEBUG, "debug", is_flag=True, help="Show the traceback of a failure.")(command)
+    command = click.option(WANTS_JSON, "as_json", is_flag=True, help="One JSON document on standard output.")(command)
+    return click.option(
+        "--shop",
+        "folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="SHOPKEEPER_SHOP",
+        default=Path("shop"),
+        show_default="./shop",
+        help="The shop folder.",
+    )(command)
+
+
+def with_shop(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the common options and hands the opened shop to the command as `shop`."""
+
+    @wraps(command)
+    def opened(*arguments: Any, folder: Path, debug: bool, **named: Any) -> Any:
+        del debug  # main reads it
+        engine = named.get("engine")
+        with open_shop(folder, engine=engine) as shop:
+            configure_log(shop.settings.log)
+            return command(shop, *arguments, **named)
+
+    return common(opened)
+
+
+def day_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option that takes a day."""
+
+    def parsed(_context: click.Context, _parameter: click.Parameter, value: datetime | None) -> date | None:
+        return value.date() if value else None
+
+    return click.option(name, type=click.DateTime(["%Y-%m-%d"]), callback=parsed, metavar="YYYY-MM-DD", help=text)
+
+
+@contextmanager
+def progress_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on standard error; gives the function that is told (what, place from 1, of how many)."""
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(what: str, place: int, of: int) -> None:
+            bar.update(task, description=what, completed=place - 1, total=of)
+
+        yield tell
+
+
+def shop_of(shop: Shop) -> str:
+    """How to name the shop in a command that is suggested."""
+    return f"--shop {shop.folder}"

@@ -1,0 +1,72 @@
+"""What changed between two states of a table: the days whose rows differ and the people on those days."""
+
+from datetime import date
+
+import pyarrow as pa
+
+from shopkeeper.schema.tables import table as declared_table
+from shopkeeper.storage.engine.duckdb import DuckDBEngine, scan_statement, translated
+from shopkeeper.storage.lake import Lake, Scan
+
+__all__ = ["changed_days", "changed_keys"]
+
+
+def changed_days(lake: Lake, engine: DuckDBEngine, name: str, before: int, after: int) -> list[date]:
+    """Gives the days of a partitioned table on which a row was added, taken away or altered.
+
+    Only files that one state names and the other does not are read: rows that were merely moved to another file (by
+    compaction) cancel out by the sum of their hashes.
+
+    Args:
+        lake: The lake.
+        engine: Reads the files.
+        name: A table partitioned by a date column.
+        before: The older snapshot.
+        after: The newer snapshot.
+
+    Returns:
+        The days, rising.
+    """
+    table = declared_table(name)
+    old, new = lake.scan(name, snapshot=before), lake.scan(name, snapshot=after)
+    gone = Scan(tuple(sorted(set(old.files) - set(new.files))), old.field_ids)
+    come = Scan(tuple(sorted(set(new.files) - set(old.files))), new.field_ids)
+    row = f"hash({', '.join(table.column_names)})"
+    statement = f"""
+        WITH rows AS (
+            SELECT {table.partition_column} AS day, -1 AS sign, {row} AS row_hash FROM ({scan_statement(table, gone)})
+            UNION ALL
+            SELECT {table.partition_column} AS day, 1 AS sign, {row} AS row_hash FROM ({scan_statement(table, come)})
+        )
+        SELECT day FROM rows GROUP BY day
+        HAVING sum(sign) <> 0 OR sum(sign * CAST(row_hash AS HUGEINT)) <> 0
+        ORDER BY day
+    """
+    with translated(f"the changes of {name}"):
+        return [day for (day,) in engine.connection().execute(statement).fetchall()]
+
+
+def changed_keys(lake: Lake, engine: DuckDBEngine, name: str, columns: tuple[str, ...], before: int) -> pa.Table:
+    """Gives the values of some columns in rows that differ between an older state of a table and the present one.
+
+    Args:
+        lake: The lake.
+        engine: Reads the files.
+        name: The table.
+        columns: The columns to give.
+        before: The older snapshot.
+    """
+    table = declared_table(name)
+    old = scan_statement(table, lake.scan(name, snapshot=before))
+    new = scan_statement(table, lake.scan(name))
+    wanted, row = ", ".join(columns), f"hash({', '.join(table.column_names)})"
+    statement = f"""
+        SELECT {wanted} FROM (
+            SELECT {wanted}, {row} AS row_hash, -1 AS sign FROM ({old})
+            UNION ALL
+            SELECT {wanted}, {row} AS row_hash, 1 AS sign FROM ({new})
+        ) GROUP BY {wanted}
+        HAVING sum(sign) <> 0 OR sum(sign * CAST(row_hash AS HUGEINT)) <> 0
+    """
+    with translated(f"the changes of {name}"):
+        return engine.connection().sql(statement).to_arrow_table()
