@@ -1,0 +1,43 @@
+"""The web application: routes, guards and errors put together for one shop."""
+
+from fastapi import Depends, FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from shopkeeper.app.shop import Shop
+from shopkeeper.web import assets, problem
+from shopkeeper.web.csrf import guard
+from shopkeeper.web.routes import health, sign_in
+from shopkeeper.web.security import SecurityHeaders
+
+__all__ = ["create_app"]
+
+_ROUTERS = (health.router, assets.router, sign_in.router)
+_PACK_FROM_BYTES = 1000
+
+
+def create_app(shop: Shop) -> FastAPI:
+    """Makes the console and API of one shop.
+
+    Args:
+        shop: The shop it shows.
+
+    Returns:
+        An ASGI application.
+    """
+    app = FastAPI(
+        title="Shopkeeper",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(guard)],
+    )
+    app.state.shop = shop
+    app.state.clock = shop.clock
+    app.state.sign_in_limits = sign_in.SignInLimits()
+    for router in _ROUTERS:
+        app.include_router(router)
+    problem.install(app)
+    app.add_middleware(GZipMiddleware, minimum_size=_PACK_FROM_BYTES)
+    app.add_middleware(SecurityHeaders)
+    return app

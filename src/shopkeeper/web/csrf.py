@@ -1,0 +1,67 @@
+"""Unsafe requests must come from our own page: the origin is checked and a token that only our pages carry."""
+
+import hashlib
+import hmac
+import secrets
+
+from starlette.requests import Request
+
+from shopkeeper.base.errors import ForbiddenError
+from shopkeeper.web.cookies import form_cookie, session_cookie
+
+__all__ = ["FIELD", "HEADER", "guard", "token_for"]
+
+FIELD = "csrf"
+HEADER = "x-csrf-token"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_NONCE_CHARACTERS = 16
+
+
+def token_for(request: Request) -> str:
+    """Makes a token for the forms of one answer.
+
+    It is a fresh nonce and its HMAC under the browser's cookie, so that two answers never carry the same text and
+    compression gives nothing away.
+    """
+    nonce = secrets.token_hex(_NONCE_CHARACTERS // 2)
+    return nonce + _seal(_secret(request), nonce)
+
+
+async def guard(request: Request) -> None:
+    """Refuses an unsafe request that does not come from a page of ours; runs before every route.
+
+    Raises:
+        ForbiddenError: The origin is foreign or the token is missing or wrong.
+    """
+    if request.method in _SAFE:
+        return
+    if not _own_origin(request):
+        raise ForbiddenError("this request came from another site", next_step="open the console and try again")
+    sent = request.headers.get(HEADER) or await _field(request)
+    nonce, seal = sent[:_NONCE_CHARACTERS], sent[_NONCE_CHARACTERS:]
+    secret = _secret(request)
+    if not secret or not hmac.compare_digest(seal.encode(), _seal(secret, nonce).encode()):
+        raise ForbiddenError("the page was too old to act on", next_step="reload the page and try again")
+
+
+def _secret(request: Request) -> str:
+    return session_cookie(request) or form_cookie(request) or ""
+
+
+def _seal(secret: str, nonce: str) -> str:
+    return hmac.new(secret.encode(), f"csrf:{nonce}".encode(), hashlib.sha256).hexdigest()
+
+
+def _own_origin(request: Request) -> bool:
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site != "same-origin":
+        return False
+    return request.headers.get("origin") == f"{request.url.scheme}://{request.headers.get('host', '')}"
+
+
+async def _field(request: Request) -> str:
+    kind = request.headers.get("content-type", "")
+    if not kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+        return ""
+    value = (await request.form()).get(FIELD, "")
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,121 @@
+"""Errors as answers: one shape for programs (RFC 9457), one page for people."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from shopkeeper.base.errors import (
+    AlreadyThereError,
+    ConflictError,
+    DataError,
+    FaultsError,
+    ForbiddenError,
+    MissingError,
+    QueryError,
+    ShopkeeperError,
+    UnavailableError,
+    UsageError,
+)
+from shopkeeper.base.ids import new_id
+from shopkeeper.web.render import page
+from shopkeeper.web.security import secured
+from shopkeeper.web.signed_in import SignInNeededError
+
+__all__ = ["install", "problem"]
+
+_STATUS: tuple[tuple[type[ShopkeeperError], int], ...] = (
+    (SignInNeededError, 401),
+    (ForbiddenError, 403),
+    (MissingError, 404),
+    (AlreadyThereError, 409),
+    (ConflictError, 409),
+    (FaultsError, 422),
+    (DataError, 422),
+    (QueryError, 422),
+    (UsageError, 400),
+    (UnavailableError, 503),
+)
+_PROGRAM_PATHS = ("/api/", "/v1/")
+_log = structlog.get_logger("shopkeeper.web")
+
+
+def install(app: FastAPI) -> None:
+    """Has the application answer every failure in the one shape."""
+    app.add_exception_handler(ShopkeeperError, _shopkeeper_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem(status: int, detail: str, errors: Sequence[dict[str, str]] = (), **more: str) -> JSONResponse:
+    """Makes the answer a program gets: `type`, `title`, `status`, `detail`, and `errors` with a path each."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "errors": list(errors),
+        **more,
+    }
+    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+
+
+def _answer(request: Request, status: int, detail: str, errors: Sequence[dict[str, str]] = (), **more: str) -> Response:
+    if request.url.path.startswith(_PROGRAM_PATHS):
+        return problem(status, detail, errors, **more)
+    return page(request, "error.html", status, code=status, detail=detail, errors=errors, more=more)
+
+
+def _shopkeeper_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ShopkeeperError)  # noqa: S101 - what the handler is installed for
+    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+    if isinstance(error, SignInNeededError) and not request.url.path.startswith(_PROGRAM_PATHS):
+        return _to_sign_in(request)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("failed", path=request.url.path, error=type(error).__name__)
+    errors = [{"path": fault.path, "message": fault.message} for fault in getattr(error, "faults", ())]
+    more = {"next": error.next_step} if error.next_step else {}
+    return _answer(request, status, error.message.strip(), errors, **more)
+
+
+def _to_sign_in(request: Request) -> Response:
+    if request.headers.get("hx-request"):
+        return Response(status_code=401, headers={"hx-redirect": "/sign-in"})
+    query = f"?{request.url.query}" if request.url.query else ""
+    asked = RedirectResponse("/sign-in", status_code=303)
+    if request.method == "GET" and request.url.path != "/":
+        asked.headers["location"] = "/sign-in" + "?" + urlencode({"next": request.url.path + query})
+    return asked
+
+
+def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - what the handler is installed for
+    errors = [
+        {"path": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])} for fault in error.errors()
+    ]
+    return _answer(request, 422, "the request does not fit", errors)
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what the handler is installed for
+    answer = _answer(request, error.status_code, str(error.detail))
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+def _unexpected(request: Request, error: Exception) -> Response:
+    reference = new_id("err")
+    _log.error("failed unexpectedly", path=request.url.path, error=type(error).__name__, reference=reference)
+    answer = _answer(request, 500, "something went wrong on our side", reference=reference)
+    # This handler stands outside of every middleware.
+    secured(answer.headers, request.url.scheme)
+    return answer

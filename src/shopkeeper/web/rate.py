@@ -1,0 +1,48 @@
+"""How often sign-in may be tried: buckets that refill, by address and by name."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+
+__all__ = ["Bucket", "RateLimit"]
+
+_MOST_KEYS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How many tries a key has left, as of an instant."""
+
+    left: float
+    as_of: datetime
+
+
+@dataclass
+class RateLimit:
+    """A token bucket a key.
+
+    Args:
+        tries: How many tries a rested key has.
+        seconds: How long an empty bucket takes to fill.
+    """
+
+    tries: int
+    seconds: float
+    _buckets: dict[str, Bucket] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def wait(self, key: str, now: datetime) -> float:
+        """Takes one try of a key.
+
+        Returns:
+            0 when it had one, else the seconds until it has one again.
+        """
+        per_second = self.tries / self.seconds
+        with self._lock:
+            bucket = self._buckets.pop(key, None) or Bucket(self.tries, now)
+            left = min(self.tries, bucket.left + max(0.0, (now - bucket.as_of).total_seconds()) * per_second)
+            allowed = left >= 1
+            self._buckets[key] = Bucket(left - 1 if allowed else left, now)
+            if len(self._buckets) > _MOST_KEYS:
+                self._buckets.pop(next(iter(self._buckets)))
+        return 0.0 if allowed else (1 - left) / per_second
