@@ -1,0 +1,162 @@
+"""One database, SQLite or PostgreSQL: how it is opened, and the two kinds of transaction on it."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.sql.schema import Table
+
+from shopkeeper.base.errors import UnavailableError, UsageError
+from shopkeeper.storage.state.failure import translated
+
+__all__ = ["BUSY_SECONDS", "Database", "connect_engine", "read_url"]
+
+BUSY_SECONDS = 10
+_WRITES = "shopkeeper_writes"
+
+
+class Database:
+    """One opened database.
+
+    Args:
+        engine: The engine, made by `connect_engine`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.place = engine.url.render_as_string(hide_password=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a SQLite file; else it is PostgreSQL."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads: what it sees does not change while it lasts."""
+        with translated(self.place), self._connection(writes=False) as connection, connection.begin():
+            if not self.is_sqlite:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A short transaction that writes: on SQLite it is the only writer from its first statement."""
+        with translated(self.place), self._connection(writes=True) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _connection(self, *, writes: bool) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            connection.execution_options(**{_WRITES: writes})
+            yield connection
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that knows ON CONFLICT, in this database's dialect."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self.engine.dispose()
+
+
+def read_url(text: str) -> URL:
+    """Reads the address of a state store: `sqlite:///FILE`, a bare file path, or `postgresql://…`.
+
+    Raises:
+        UsageError: It is none of these; the message leaves the password out.
+    """
+    if "://" not in text:
+        return URL.create("sqlite", database=text)
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise UsageError(
+            "the address of the state store cannot be read",
+            next_step="write sqlite:///FILE or postgresql://USER@HOST/NAME",
+        ) from None
+    name = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite", "postgres": "postgresql+psycopg"}.get(url.drivername)
+    if url.drivername in ("postgresql", "postgresql+psycopg"):
+        name = "postgresql+psycopg"
+    if name is None or (name == "sqlite" and not url.database):
+        raise UsageError(
+            f"'{url.drivername}' holds no state store",
+            place=url.render_as_string(hide_password=True),
+            next_step="write sqlite:///FILE or postgresql://USER@HOST/NAME",
+        )
+    return url.set(drivername=name)
+
+
+def connect_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
+    """Makes the engine for an address; nothing is connected yet.
+
+    Args:
+        url: From `read_url`.
+        foreign_keys: Whether SQLite holds foreign keys; a migration that rebuilds a table checks them at its end.
+
+    Raises:
+        UnavailableError: The PostgreSQL driver is not installed.
+    """
+    if url.drivername == "sqlite":
+        return _sqlite_engine(url, foreign_keys=foreign_keys)
+    try:
+        engine = create_engine(
+            url, pool_pre_ping=True, pool_size=8, max_overflow=16, hide_parameters=True, json_serializer=_json
+        )
+    except ModuleNotFoundError as error:
+        raise UnavailableError(
+            "the PostgreSQL driver is not installed",
+            place=url.render_as_string(hide_password=True),
+            next_step="pip install shopkeeper[postgres]",
+        ) from error
+    event.listen(engine, "connect", _prepare_postgres)
+    return engine
+
+
+def _sqlite_engine(url: URL, *, foreign_keys: bool) -> Engine:
+    file = Path(url.database or "")
+    if not file.parent.is_dir():
+        raise UnavailableError(
+            "the folder of the state store is not there", place=str(file), next_step="shopkeeper init DIR"
+        )
+    if not file.exists():
+        # Password and session hashes stand in it; SQLite gives its -wal and -shm files the mode of the file.
+        os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
+    engine = create_engine(url, pool_size=8, max_overflow=16, hide_parameters=True, json_serializer=_json)
+
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves: the driver says none before DDL
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+
+    def begin(connection: Connection) -> None:
+        # A deferred transaction that turns to writing fails at once when another wrote in between.
+        writes = connection.get_execution_options().get(_WRITES, True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _prepare_postgres(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET TIME ZONE 'UTC'")
+        cursor.execute("SET synchronous_commit = on")
+        cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+        cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
+    connection.commit()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

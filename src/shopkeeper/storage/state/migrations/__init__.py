@@ -1,0 +1,1 @@
+"""How every older state store becomes the newest; a revision that was released never changes."""

@@ -1,0 +1,247 @@
+"""The tables of the state store, as they are at the newest revision; `migrations` leads every older store here."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+__all__ = [
+    "HEAD",
+    "METADATA",
+    "Instant",
+    "assignments",
+    "audit",
+    "audit_head",
+    "jobs",
+    "leases",
+    "loads",
+    "mappings",
+    "run_steps",
+    "runs",
+    "segment_versions",
+    "segments",
+    "sessions",
+    "settings",
+    "users",
+]
+
+HEAD = "0002"
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant: goes in with a time zone, is kept and comes out in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuses a time without zone: it would be an instant nobody knows."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone, such as datetime.now(UTC)")
+        in_utc = value.astimezone(UTC)
+        return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Gives the instant in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def _key(name: str, *reference: Any, **options: Any) -> Column[Any]:
+    return Column(name, Text, *reference, primary_key=True, **options)
+
+
+users = Table(
+    "users",
+    METADATA,
+    _key("id"),
+    Column("name", Text, nullable=False, unique=True),
+    Column("email_token", Text),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+)
+
+sessions = Table(
+    "sessions",
+    METADATA,
+    _key("hashed_id"),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("csrf_secret", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("idle_until", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+)
+
+segments = Table(
+    "segments",
+    METADATA,
+    _key("name"),
+    Column("version", Integer, nullable=False),
+    Column("archived_at", Instant),
+    Column("archived_by", Text),
+)
+
+segment_versions = Table(
+    "segment_versions",
+    METADATA,
+    _key("name", ForeignKey("segments.name")),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("tree", JSON, nullable=False),
+    Column("label_en", Text, nullable=False),
+    Column("label_zh", Text, nullable=False),
+    Column("published", Boolean, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+mappings = Table(
+    "mappings",
+    METADATA,
+    _key("source"),
+    _key("table_name"),
+    Column("mapping", JSON, nullable=False),
+    Column("saved_by", Text, nullable=False),
+    Column("saved_at", Instant, nullable=False),
+)
+
+loads = Table(
+    "loads",
+    METADATA,
+    _key("id"),
+    Column("file_name", Text, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("table_name", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("watermark", Text),
+    Column("error", Text),
+    Column("started_by", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Index("ix_loads_source_table_name", "source", "table_name", "started_at"),
+)
+
+leases = Table(
+    "leases",
+    METADATA,
+    _key("name"),
+    Column("holder", Text, nullable=False),
+    Column("note", JSON, nullable=False),
+    Column("acquired_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("origin", Text),
+    Column("detail", JSON, nullable=False),
+    Column("happened_at", Instant, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+audit_head = Table(
+    "audit_head",
+    METADATA,
+    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+settings = Table(
+    "settings",
+    METADATA,
+    _key("name"),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("value", JSON, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("set_at", Instant, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    METADATA,
+    _key("name"),
+    Column("state", Text, nullable=False),
+    Column("planned_at", Instant),
+    Column("next_at", Instant),
+    Column("last_started_at", Instant),
+    Column("last_ended_at", Instant),
+    Column("last_error", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("holder", Text),
+    Column("held_until", Instant),
+    Index("ix_jobs_next_at", "next_at"),
+)
+
+runs = Table(
+    "runs",
+    METADATA,
+    _key("id"),
+    Column("as_of", Text),
+    Column("engine", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("started_by", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("error", Text),
+    Index("ix_runs_started_at", "started_at"),
+)
+
+run_steps = Table(
+    "run_steps",
+    METADATA,
+    _key("run_id", ForeignKey("runs.id", ondelete="CASCADE")),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("seconds", Float(53), nullable=False),
+    Column("skipped", Boolean, nullable=False),
+    Column("quality", JSON, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+)
+
+assignments = Table(
+    "assignments",
+    METADATA,
+    _key("campaign_id"),
+    _key("person_id"),
+    Column("variant", Text, nullable=False),
+    Column("drawn_at", Instant, nullable=False),
+)
