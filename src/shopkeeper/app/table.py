@@ -165,7 +165,9 @@ def _write_xlsx(batches: Iterator[pa.RecordBatch], file: Path) -> int:
     import xlsxwriter  # noqa: PLC0415
 
     rows = 0
-    with xlsxwriter.Workbook(file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}) as book:
+    with xlsxwriter.Workbook(
+        file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    ) as book:
         sheet = book.add_worksheet("shopkeeper")
         for batch in batches:
             if rows == 0:

@@ -76,7 +76,9 @@ class ChainSettings(_Section):
     time_zone: TimeZone = Field("Asia/Shanghai", description="Time zone of the stores: what a day and an hour are.")
     country: str = Field("CN", description="Country for phone numbers and holidays, ISO 3166.", pattern="^[A-Z]{2}$")
     language: Literal["en", "zh"] = Field("en", description="Language of reports and of the console until chosen.")
-    cutover_hour: int = Field(0, ge=0, le=12, description="Hour at which the business day changes, unless a store says.")
+    cutover_hour: int = Field(
+        0, ge=0, le=12, description="Hour at which the business day changes, unless a store says."
+    )
     sample: str = Field("", description="Name of the sample this shop was made from; empty for own data.")
 
 
@@ -235,8 +237,10 @@ def commented_toml(values: Mapping[str, Any] | None = None) -> str:
         values: Values by dotted name, such as `{"chain.name": "Corner"}`.
     """
     given = dict(values or {})
-    lines = ["# Settings of this shop. A key that stays commented has the value shown.",
-             f"# The environment wins over this file: {ENVIRONMENT_PREFIX}ENGINE__MEMORY_LIMIT=8GB and so on."]
+    lines = [
+        "# Settings of this shop. A key that stays commented has the value shown.",
+        f"# The environment wins over this file: {ENVIRONMENT_PREFIX}ENGINE__MEMORY_LIMIT=8GB and so on.",
+    ]
     section = ""
     for setting in settings_table():
         head, _, name = setting.name.partition(".")

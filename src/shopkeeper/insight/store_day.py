@@ -1,0 +1,49 @@
+"""Compact daily facts of stores and departments."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlglot import exp
+
+from shopkeeper.schema.query import Query, literal
+from shopkeeper.schema.step import Refresh, step
+
+__all__ = ["department_day", "store_day"]
+
+_EVER = (date(1970, 1, 1), date(2999, 12, 31))
+
+
+@step(writes="store_day", reads=("order_line", "product_fact"), refresh=Refresh.DAYS)
+def store_day(days: Sequence[date] | None = None) -> Query:
+    """Sales, tickets, items, people and margin of each store on each business day.
+
+    Args:
+        days: Only these business days; all by default.
+    """
+    return _by_ticket(days)
+
+
+@step(writes="department_day", reads=("order_line", "product_fact"), refresh=Refresh.DAYS)
+def department_day(days: Sequence[date] | None = None) -> Query:
+    """The same of each department in each store.
+
+    Args:
+        days: Only these business days; all by default.
+    """
+    tree = _by_ticket(days).tree.copy()
+    outer, ticket = tree, tree.args["with_"].expressions[0].this
+    department = exp.column("department", "p")
+    ticket.select(department.as_("department"), copy=False).group_by(department.copy(), copy=False)
+    outer.select("department", copy=False).group_by("department", copy=False)
+    return Query(tree, name="department_day")
+
+
+def _by_ticket(days: Sequence[date] | None) -> Query:
+    first, last = (min(days), max(days)) if days else _EVER
+    query = Query.from_file(__file__, "store_day.sql", first=first, last=last)
+    if not days:
+        return query
+    tree = query.tree.copy()
+    wanted = exp.In(this=exp.column("business_day", "o"), expressions=[literal(day) for day in days])
+    tree.args["with_"].expressions[0].this.where(wanted, copy=False)
+    return Query(tree, name="store_day")
