@@ -1,0 +1,219 @@
+"""The morning report (早报): reads the facts of one level and puts the page together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from shopkeeper.app.organisation import CHAIN, Organisation, Unit, organisation
+from shopkeeper.app.shop import Shop, as_of_or_last
+from shopkeeper.insight import morning
+from shopkeeper.insight.morning import Measure, Morning
+from shopkeeper.schema.query import Query
+
+__all__ = ["Report", "report"]
+
+_CHILDREN_SHOWN = ("sales", "tickets", "average_ticket", "member_sales_share")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The morning report of one level with what stands around it.
+
+    Args:
+        morning: Sales of the level and what stands out.
+        people: How many persons are known.
+        lifecycle: Persons by lifecycle stage.
+        segments: Members by segment.
+        campaigns: Campaigns that run on the day or ended lately, with what they brought.
+        next: What to do next, most urgent first: a key, numbers for its sentence, and where.
+        coverage: Share of sales and tickets that pages about members speak of.
+    """
+
+    morning: Morning
+    people: int
+    lifecycle: Mapping[str, int]
+    segments: Mapping[str, int]
+    campaigns: tuple[Mapping[str, Any], ...]
+    next: tuple[Mapping[str, Any], ...]
+    coverage: Mapping[str, float | None]
+
+
+def report(shop: Shop, *, as_of: date | None = None, level: str | None = None) -> Report:
+    """Makes the report of a level as of the end of a day.
+
+    Args:
+        shop: The shop.
+        as_of: The day; the last with data by default.
+        level: A node of the organisation or a store; the whole chain by default.
+
+    Raises:
+        MissingError: There is no such level, or there are no data.
+    """
+    day = as_of_or_last(shop, as_of)
+    organised = organisation(shop, day)
+    unit = organised.unit(level)
+    page = _morning(shop, organised, unit, day)
+    lifecycle = _counts(shop, "SELECT lifecycle AS name, COUNT(*) AS n FROM profile GROUP BY lifecycle ORDER BY n DESC")
+    segments = _counts(
+        shop,
+        "SELECT segment AS name, COUNT(*) AS n FROM segment_member WHERE left_at IS NULL GROUP BY segment ORDER BY name",
+    )
+    campaigns = _campaigns(shop, day)
+    found = {measure.name: measure.value for measure in page.measures}
+    return Report(
+        morning=page,
+        people=sum(lifecycle.values()),
+        lifecycle=lifecycle,
+        segments=segments,
+        campaigns=tuple(campaigns),
+        next=tuple(_next(shop, page, day)),
+        coverage={"sales": found.get("member_sales_share"), "tickets": found.get("member_ticket_share")},
+    )
+
+
+def _morning(shop: Shop, organised: Organisation, unit: Unit, day: date) -> Morning:
+    stores = [] if unit.id == CHAIN else organised.stores_under(unit)
+    days = morning.span(day, shop.settings.chain.country)
+    rows = shop.arrow(morning.store_query(days, stores)).to_pylist()
+    departments = shop.arrow(morning.department_query(days, stores)).to_pylist()
+    newcomers = shop.arrow(morning.newcomer_query(days, stores)).to_pylist()
+    extra = _extra(shop, days, newcomers, unit)
+    targets = _targets(shop, organised, day)
+    outstanding = morning.anomalies(rows, days, "store") if unit.kind != "store" else []
+    outstanding += morning.anomalies(departments, days, "department")
+    outstanding.sort(key=lambda anomaly: -abs(anomaly.difference))
+    return Morning(
+        as_of=day,
+        level=unit.id,
+        level_kind=unit.kind,
+        level_name=unit.name,
+        stores=len({row["place"] for row in rows if row["business_day"] == day}),
+        span=days,
+        measures=morning.measures(rows, days, targets.get(unit.id, {}), extra),
+        comparable=morning.comparable_growth(
+            rows, days, {store: found["comparable_from"] for store, found in organised.stores.items()}
+        ),
+        children=tuple(_children(organised, unit, days, rows, targets)),
+        anomalies=tuple(outstanding[:5]),
+        late=tuple(
+            morning.late_stores(rows, days, {store: found["closed_on"] for store, found in organised.stores.items()})
+        ),
+    )
+
+
+def _children(
+    organised: Organisation, unit: Unit, days: morning.Span, rows: list[Any], targets: Mapping[str, Mapping[str, float]]
+) -> list[dict[str, Any]]:
+    by_store: dict[str, list[Any]] = {}
+    for row in rows:
+        by_store.setdefault(row["place"], []).append(row)
+    found = []
+    for child in organised.children(unit):
+        own = [row for store in organised.stores_under(child) for row in by_store.get(store, [])]
+        if not own:
+            continue
+        measured = morning.measures(own, days, targets.get(child.id, {}), {})
+        shown: dict[str, Measure] = {m.name: m for m in measured if m.name in _CHILDREN_SHOWN}
+        found.append({"id": child.id, "kind": child.kind, "name": child.name, "measures": shown})
+    return sorted(found, key=lambda child: -(child["measures"]["sales"].value or 0.0))
+
+
+def _extra(shop: Shop, days: morning.Span, newcomers: list[Any], unit: Unit) -> dict[str, dict[date, float]]:
+    counted: dict[str, dict[date, float]] = {"new_members": {}}
+    for row in newcomers:
+        day = row["business_day"]
+        counted["new_members"][day] = counted["new_members"].get(day, 0.0) + row["new_members"]
+    if unit.id == CHAIN:  # a redemption seldom names its order, so its store is not known
+        query = Query.from_sql(
+            "SELECT redeemed_on, COUNT(*) AS n FROM redemption WHERE redeemed_on IN $days GROUP BY redeemed_on",
+            name="redemptions",
+            days=[days.day, days.last_week, days.last_year.day],
+        )
+        counted["redemptions"] = {row["redeemed_on"]: float(row["n"]) for row in shop.arrow(query).to_pylist()}
+    return counted
+
+
+def _targets(shop: Shop, organised: Organisation, day: date) -> dict[str, dict[str, float]]:
+    """Targets by node: the node's own, else the sum of its stores'."""
+    query = Query.from_sql(
+        "SELECT org_unit_id, measure, CAST(value AS DOUBLE) AS value FROM target WHERE business_day = $day",
+        name="targets",
+        day=day,
+    )
+    own: dict[str, dict[str, float]] = {}
+    for row in shop.arrow(query).to_pylist():
+        own.setdefault(row["org_unit_id"], {})[row["measure"]] = row["value"]
+    if not own:
+        return {}
+    for unit in organised.units.values():
+        if unit.kind == "store" or unit.id in own:
+            continue
+        summed: dict[str, float] = {}
+        for store in organised.stores_under(unit):
+            for measure, value in own.get(store, {}).items():
+                summed[measure] = summed.get(measure, 0.0) + value
+        own[unit.id] = summed
+    return own
+
+
+def _counts(shop: Shop, text: str) -> dict[str, int]:
+    rows = shop.arrow(Query.from_sql(text, name="counts")).to_pylist()
+    return {row["name"]: row["n"] for row in rows if row["name"] is not None}
+
+
+def _campaigns(shop: Shop, day: date) -> list[dict[str, Any]]:
+    query = Query.from_sql(
+        """
+        WITH used AS (SELECT campaign_id, COUNT(DISTINCT source || ' ' || customer_id) AS redeemers, COUNT(*) AS redemptions
+                      FROM redemption WHERE redeemed_on <= $day GROUP BY campaign_id),
+             sent AS (SELECT campaign_id, COUNT(*) AS targeted FROM campaign_target GROUP BY campaign_id)
+        SELECT c.campaign_id, c.name, c.kind, c.starts_on, c.ends_on, s.targeted,
+               COALESCE(u.redeemers, 0) AS redeemers, COALESCE(u.redemptions, 0) AS redemptions
+        FROM campaign AS c
+        LEFT JOIN sent AS s ON s.campaign_id = c.campaign_id
+        LEFT JOIN used AS u ON u.campaign_id = c.campaign_id
+        WHERE c.starts_on <= $day
+        ORDER BY c.starts_on DESC, c.campaign_id
+        """,
+        name="campaigns",
+        day=day,
+    )
+    rows: list[dict[str, Any]] = shop.arrow(query).to_pylist()
+    for row in rows:
+        row["running"] = row["ends_on"] is None or row["ends_on"] >= day
+        row["response"] = row["redeemers"] / row["targeted"] if row["targeted"] else None
+    return rows
+
+
+def _next(shop: Shop, page: Morning, day: date) -> list[dict[str, Any]]:
+    """What to do next, as keys with numbers; the faces have the sentences."""
+    steps: list[dict[str, Any]] = []
+    if page.late:
+        steps.append({"key": "late_stores", "n": len(page.late), "where": "/data"})
+    worst = [anomaly for anomaly in page.anomalies if anomaly.difference < 0]
+    if worst:
+        moved = worst[0].moved.largest() if worst[0].moved else None
+        steps.append({"key": "fell", "place": worst[0].place, "amount": worst[0].difference, "moved": moved,
+                      "where": "/report"})
+    at_stake = Query.from_sql(
+        "SELECT COUNT(*) AS n, CAST(SUM(monetary_365d) AS DOUBLE) AS amount FROM profile "
+        "WHERE lifecycle = 'sleeping' AND rfm_monetary >= 4",
+        name="sleeping but valuable",
+    )
+    (row,) = shop.arrow(at_stake).to_pylist()
+    if row["n"]:
+        steps.append({"key": "win_back", "n": row["n"], "amount": row["amount"], "where": "/segments"})
+    planned = Query.from_sql(
+        "SELECT campaign_id, COUNT(*) AS n, CAST(SUM(expected_value) AS DOUBLE) AS amount FROM offer_plan "
+        "WHERE NOT is_holdout GROUP BY campaign_id ORDER BY amount DESC LIMIT 1",
+        name="planned",
+    )
+    steps += [
+        {"key": "send_plan", "campaign": plan["campaign_id"], "n": plan["n"], "amount": plan["amount"],
+         "where": "/models"}
+        for plan in shop.arrow(planned).to_pylist()
+    ]
+    if not steps:
+        steps.append({"key": "all_well", "where": "/people", "as_of": day.isoformat()})
+    return steps
