@@ -194,8 +194,9 @@ def _next(shop: Shop, page: Morning, day: date) -> list[dict[str, Any]]:
     worst = [anomaly for anomaly in page.anomalies if anomaly.difference < 0]
     if worst:
         moved = worst[0].moved.largest() if worst[0].moved else None
-        steps.append({"key": "fell", "place": worst[0].place, "amount": worst[0].difference, "moved": moved,
-                      "where": "/report"})
+        steps.append(
+            {"key": "fell", "place": worst[0].place, "amount": worst[0].difference, "moved": moved, "where": "/report"}
+        )
     at_stake = Query.from_sql(
         "SELECT COUNT(*) AS n, CAST(SUM(monetary_365d) AS DOUBLE) AS amount FROM profile "
         "WHERE lifecycle = 'sleeping' AND rfm_monetary >= 4",
@@ -210,8 +211,13 @@ def _next(shop: Shop, page: Morning, day: date) -> list[dict[str, Any]]:
         name="planned",
     )
     steps += [
-        {"key": "send_plan", "campaign": plan["campaign_id"], "n": plan["n"], "amount": plan["amount"],
-         "where": "/models"}
+        {
+            "key": "send_plan",
+            "campaign": plan["campaign_id"],
+            "n": plan["n"],
+            "amount": plan["amount"],
+            "where": "/models",
+        }
         for plan in shop.arrow(planned).to_pylist()
     ]
     if not steps:

@@ -45,9 +45,7 @@ def settings_of(sample: str, language: str) -> dict[str, Any]:
     return common | {"chain.name": "小店大连锁" if language == "zh" else "Little Shops, Large Chain"}
 
 
-def fill(
-    shop: Shop, sample: str, progress: Callable[[str, int, int], None] | None = None
-) -> dict[str, Loaded]:
+def fill(shop: Shop, sample: str, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Loaded]:
     """Loads a sample into an empty shop."""
     if sample == COMPLETE_JOURNEY:
         return _fill_complete_journey(shop, progress)

@@ -1,0 +1,136 @@
+"""`shopkeeper report`: the morning report (早报) as text or JSON."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import click
+from rich.console import Console
+
+from shopkeeper.app.report import Report, report
+from shopkeeper.app.report_document import report_document
+from shopkeeper.app.report_words import (
+    change,
+    factor_label,
+    figure,
+    measure_label,
+    next_sentence,
+    stage_label,
+    words,
+)
+from shopkeeper.app.shop import Shop
+from shopkeeper.cli.options import day_option, with_shop
+from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.insight.morning import Anomaly, Measure
+
+__all__ = ["render_report", "report_command"]
+
+
+@click.command("report")
+@day_option("--as-of", "The day reported; the last with data by default.")
+@click.option("--level", metavar="UNIT", help="A region, an area or a store; the whole chain by default.")
+@click.option("--lang", type=click.Choice(["en", "zh"]), help="Language; what the settings say by default.")
+@with_shop
+def report_command(shop: Shop, *, as_of: date | None, level: str | None, lang: str | None, as_json: bool) -> None:
+    """Print the morning report (早报)."""
+    found = report(shop, as_of=as_of, level=level)
+    language = lang or shop.settings.chain.language
+    emit(
+        report_document(shop, found),
+        as_json=as_json,
+        render=lambda console: render_report(console, found, language, shop.settings.chain.currency),
+    )
+
+
+def render_report(console: Console, found: Report, language: str, currency: str) -> None:
+    """Prints the report for a person."""
+    page = found.morning
+    console.rule(f"[bold]{words('title', language)}[/] · {page.level_name or page.level}")
+    by = words(page.span.last_year.by, language)
+    console.print(
+        f"{words('as_of', language)} [bold]{page.as_of}[/] · {words('last_week', language)} {page.span.last_week} · "
+        f"{words('last_year', language)} {page.span.last_year.day} ({by})"
+    )
+    _print_measures(console, page.measures, language, currency)
+    shares = {key: figure(value, "share", currency) for key, value in found.coverage.items()}
+    console.print(words("coverage", language, **shares), style="dim")
+    if page.late:
+        console.print(f"[yellow]{words('late', language)}:[/] {', '.join(page.late[:12])} ({len(page.late)})")
+    _print_anomalies(console, page.anomalies, language, currency)
+    _print_counts(console, found, language)
+    _print_campaigns(console, found.campaigns, language)
+    console.print(f"\n[bold]{words('next', language)}[/]")
+    for step in found.next:
+        console.print(f"  • {next_sentence(step, currency, language)}")
+
+
+def _print_measures(console: Console, measures: tuple[Measure, ...], language: str, currency: str) -> None:
+    headings = [words(key, language) for key in ("measure", "value", "target", "last_week", "last_year")]
+    rows = [
+        (
+            measure_label(measure.name, language),
+            figure(measure.value, measure.unit, currency),
+            change(measure.value, measure.target, measure.unit),
+            change(measure.value, measure.last_week, measure.unit),
+            change(measure.value, measure.last_year, measure.unit),
+        )
+        for measure in measures
+    ]
+    table = rich_table(None, headings, rows)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    console.print(table)
+
+
+def _print_anomalies(console: Console, anomalies: tuple[Anomaly, ...], language: str, currency: str) -> None:
+    if not anomalies:
+        console.print(words("no_anomalies", language))
+        return
+    headings = ("", *(words(key, language) for key in ("kind", "sales", "usual", "difference", "moved")))
+    rows = [
+        (
+            anomaly.place,
+            words(anomaly.kind, language),
+            figure(anomaly.sales, "currency", currency),
+            figure(anomaly.usual, "currency", currency),
+            f"{anomaly.difference:+,.2f}",
+            _moved(anomaly, language),
+        )
+        for anomaly in anomalies
+    ]
+    console.print(rich_table(words("anomalies", language), headings, rows))
+
+
+def _moved(anomaly: Anomaly, language: str) -> str:
+    if anomaly.moved is None:
+        return words("none", language)
+    parts = {key: getattr(anomaly.moved, key) for key in ("people", "visits", "items", "price")}
+    ordered = sorted(parts.items(), key=lambda part: -abs(part[1]))[:2]
+    return ", ".join(f"{factor_label(key, language)} {value:+,.0f}" for key, value in ordered)
+
+
+def _print_counts(console: Console, found: Report, language: str) -> None:
+    stages = [(stage_label(stage, language), count) for stage, count in found.lifecycle.items()]
+    title = f"{words('lifecycle', language)} ({found.people:,})"
+    console.print(rich_table(title, (words("stage", language), words("people", language)), stages))
+    if found.segments:
+        headings = (words("segment", language), words("people", language))
+        console.print(rich_table(words("segments", language), headings, found.segments.items()))
+
+
+def _print_campaigns(console: Console, campaigns: tuple[Mapping[str, Any], ...], language: str) -> None:
+    if not campaigns:
+        return
+    headings = ("", *(words(key, language) for key in ("starts", "ends", "targeted", "redeemers", "response")))
+    rows = [
+        (
+            campaign["name"] or f"{campaign['campaign_id']} · {campaign['kind'] or ''}",
+            str(campaign["starts_on"]),
+            str(campaign["ends_on"] or ""),
+            campaign["targeted"],
+            campaign["redeemers"],
+            figure(campaign["response"], "share", ""),
+        )
+        for campaign in campaigns[:6]
+    ]
+    console.print(rich_table(words("campaigns", language), headings, rows))
