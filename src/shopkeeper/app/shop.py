@@ -1,5 +1,6 @@
 """A shop: a folder with settings, lake, state, vault, keys and models, opened once and handed around."""
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -12,6 +13,7 @@ import pyarrow as pa
 from shopkeeper.base.clock import Clock, business_day, system_clock
 from shopkeeper.base.errors import AlreadyThereError, DataError, MissingError
 from shopkeeper.base.settings import FILE_NAME, Settings, commented_toml, read_settings
+from shopkeeper.collect.safe import Vault, open_vault
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.engine import DuckDBEngine, Engine
@@ -20,7 +22,6 @@ from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.models import Models
 from shopkeeper.storage.state import State
 from shopkeeper.storage.token import Tokens
-from shopkeeper.storage.vault import Vault
 
 __all__ = ["Shop", "init", "open_shop"]
 
@@ -79,12 +80,12 @@ class Shop:
     @cached_property
     def tokens(self) -> Tokens:
         """Makes tokens of raw identifiers."""
-        return Tokens(read_keys(self.folder / "keys").token, self.settings.chain.country)
+        return Tokens(read_keys(self.folder / "keys", os.environ).token, self.settings.chain.country)
 
     @cached_property
     def vault(self) -> Vault:
         """Raw identifiers and personal text, encrypted."""
-        return Vault.open(self.folder / "vault.db", read_keys(self.folder / "keys"))
+        return open_vault(self.folder, os.environ)
 
     @cached_property
     def models(self) -> Models:
