@@ -3,20 +3,20 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from graphlib import TopologicalSorter
-from typing import Any
 
 import pyarrow as pa
 
-from shopkeeper.app.shop import Shop, as_of_or_last
-from shopkeeper.app.steps import Plan, plans
+from shopkeeper.app.changed import days_to_redo, people_to_redo
+from shopkeeper.app.plan import Plan
+from shopkeeper.app.shop import Shop, as_of_or_last, now
+from shopkeeper.app.steps import plans
 from shopkeeper.base.errors import MissingError
 from shopkeeper.schema.step import Refresh
 from shopkeeper.storage import warehouse
-from shopkeeper.storage.changes import changed_days
 from shopkeeper.storage.lake import Snapshot
 
 __all__ = ["Progress", "RunReport", "StepReport", "run"]
@@ -24,7 +24,7 @@ __all__ = ["Progress", "RunReport", "StepReport", "run"]
 Progress = Callable[[str, int, int], None]
 """Told the step that begins, its place from 1 and how many there are."""
 
-_PREFIX = "shopkeeper."
+_INPUT = "shopkeeper.input."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class StepReport:
         rows: Rows in its table now.
         seconds: How long it took.
         skipped: Whether nothing had changed.
-        refreshed: `all`, or how many days or people were done again.
+        refreshed: `all`, `nothing`, or how many days or people were done again.
     """
 
     name: str
@@ -62,6 +62,7 @@ def run(
     until: str | None = None,
     as_of: date | None = None,
     force: bool = False,
+    by: str = "cli",
     progress: Progress | None = None,
 ) -> RunReport:
     """Refreshes derived tables.
@@ -72,20 +73,30 @@ def run(
         until: The last step to do, with what it stands on.
         as_of: The day at whose end everything stands; the last with data by default.
         force: Do everything again, whole.
+        by: Who asked, for the record.
         progress: Told of each step as it begins.
 
     Raises:
         MissingError: A step is not known, or there are no data.
     """
     day = as_of_or_last(shop, as_of)
-    ordered = _chosen(plans(shop, day), tuple(steps), until)
+    ordered = _chosen(plans(shop), tuple(steps), until)
+    record = shop.state.runs.start(as_of=day, engine=shop.engine.name, by=by, now=now(shop))
     reports = []
-    for place, plan in enumerate(ordered, start=1):
-        if progress:
-            progress(plan.name, place, len(ordered))
-        began = time.perf_counter()
-        report = _refresh(shop, plan, day, force=force)
-        reports.append(replace(report, seconds=round(time.perf_counter() - began, 3)))
+    try:
+        for place, plan in enumerate(ordered, start=1):
+            if progress:
+                progress(plan.name, place, len(ordered))
+            began = time.perf_counter()
+            done = replace(_refresh(shop, plan, day, force=force), seconds=round(time.perf_counter() - began, 3))
+            shop.state.runs.step(
+                record.id, done.name, rows=done.rows, seconds=done.seconds, skipped=done.skipped, now=now(shop)
+            )
+            reports.append(done)
+    except Exception as error:
+        shop.state.runs.fail(record.id, f"{plan.name}: {error}", now=now(shop))
+        raise
+    shop.state.runs.finish(record.id, now=now(shop))
     return RunReport(day, shop.engine.name, tuple(reports))
 
 
@@ -95,93 +106,113 @@ def _chosen(every: Sequence[Plan], steps: tuple[str, ...], until: str | None) ->
         if name not in by_name:
             raise MissingError(f"there is no step '{name}'", place=f"steps: {', '.join(by_name)}")
     writer = {plan.writes: plan.name for plan in every}
-    needs = {plan.name: {writer[t] for t in plan.reads if t in writer and t != plan.writes} for plan in every}
+    needs = {plan.name: {writer[read] for read in plan.reads if read in writer} - {plan.name} for plan in every}
     order = [by_name[name] for name in TopologicalSorter(needs).static_order()]
-    if until:
-        wanted, stack = set(), [until]
-        while stack:
-            name = stack.pop()
-            if name not in wanted:
-                wanted.add(name)
-                stack.extend(needs[name])
-        order = [plan for plan in order if plan.name in wanted]
-    if steps:
-        order = [plan for plan in order if plan.name in steps]
-    return order
+    wanted = set(steps)
+    stack = [until] if until else []
+    while stack:
+        name = stack.pop()
+        if name not in wanted:
+            wanted.add(name)
+            stack.extend(needs[name])
+    return [plan for plan in order if not wanted or plan.name in wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """What a derived table's snapshot says of how it was made."""
+
+    code: str
+    as_of: date
+    fingerprint: str
+    inputs: Mapping[str, int]
+
+    @classmethod
+    def wanted(cls, shop: Shop, plan: Plan, as_of: date) -> "_Noted":
+        """What will be noted of the table when it is made now."""
+        found = {name: shop.lake.snapshot(name) for name in plan.reads if name != plan.writes}
+        inputs = {name: snapshot.id for name, snapshot in found.items() if snapshot}
+        code = _hash(plan.code, dict(plan.arguments))
+        return cls(code, as_of, _hash(code, as_of if plan.takes_as_of else None, sorted(inputs.items())), inputs)
+
+    @classmethod
+    def found(cls, snapshot: Snapshot | None) -> "_Noted | None":
+        """What was noted when the table was made last."""
+        properties = snapshot.properties if snapshot else {}
+        if "shopkeeper.fingerprint" not in properties:
+            return None
+        return cls(
+            properties["shopkeeper.code"],
+            date.fromisoformat(properties["shopkeeper.as_of"]),
+            properties["shopkeeper.fingerprint"],
+            {name.removeprefix(_INPUT): int(id_) for name, id_ in properties.items() if name.startswith(_INPUT)},
+        )
+
+    def properties(self, step: str) -> dict[str, str]:
+        """The snapshot properties that note it."""
+        return {
+            "shopkeeper.step": step,
+            "shopkeeper.code": self.code,
+            "shopkeeper.as_of": self.as_of.isoformat(),
+            "shopkeeper.fingerprint": self.fingerprint,
+            **{f"{_INPUT}{name}": str(id_) for name, id_ in self.inputs.items()},
+        }
 
 
 def _refresh(shop: Shop, plan: Plan, as_of: date, *, force: bool) -> StepReport:
-    inputs = {name: shop.lake.snapshot(name) for name in plan.reads if name != plan.writes}
-    code = _code(plan)
-    before = shop.lake.snapshot(plan.writes)
-    fingerprint = _fingerprint(code, inputs)
-    noted = {
-        f"{_PREFIX}step": plan.name,
-        f"{_PREFIX}as_of": as_of.isoformat(),
-        f"{_PREFIX}code": code,
-        f"{_PREFIX}fingerprint": fingerprint,
-        **{f"{_PREFIX}input.{name}": str(found.id) for name, found in inputs.items() if found},
-    }
-    old = before.properties if before else {}
-    if not force and before is not None and old.get(f"{_PREFIX}fingerprint") == fingerprint:
+    wanted, before = _Noted.wanted(shop, plan, as_of), shop.lake.snapshot(plan.writes)
+    old = None if force else _Noted.found(before)
+    if old is not None and before is not None and old.fingerprint == wanted.fingerprint:
         return StepReport(plan.name, before.rows, 0.0, skipped=True, refreshed="nothing")
-    partial = None if force else _partial(shop, plan, code, old, inputs, noted)
-    if partial is not None:
-        after, refreshed = partial
-    else:
-        after, refreshed = _whole(shop, plan, noted), "all"
+    partial = None
+    if old is not None and old.code == wanted.code:
+        if plan.refresh is Refresh.DAYS:
+            partial = _days(shop, plan, old, wanted)
+        elif plan.refresh is Refresh.PEOPLE:
+            partial = _people(shop, plan, old, wanted)
+    after, refreshed = partial or (_whole(shop, plan, wanted), "all")
     return StepReport(plan.name, after.rows if after else 0, 0.0, skipped=False, refreshed=refreshed)
 
 
-def _whole(shop: Shop, plan: Plan, noted: dict[str, str]) -> Snapshot | None:
-    made = plan.make(shop)
-    if isinstance(made, pa.Table):
-        return warehouse.replace_rows(shop.lake, shop.engine, plan.writes, made, noted)
-    return warehouse.replace(shop.lake, shop.engine, plan.writes, made, properties=noted)
+def _whole(shop: Shop, plan: Plan, wanted: _Noted) -> Snapshot | None:
+    properties = wanted.properties(plan.name)
+    if plan.make is not None:
+        rows: pa.Table = plan.make(shop, wanted.as_of)
+        return warehouse.replace_rows(shop.lake, shop.engine, plan.writes, rows, properties)
+    return warehouse.replace(shop.lake, shop.engine, plan.writes, plan.query(wanted.as_of), properties=properties)
 
 
-def _partial(
-    shop: Shop,
-    plan: Plan,
-    code: str,
-    old: Any,
-    inputs: dict[str, Snapshot | None],
-    noted: dict[str, str],
-) -> tuple[Snapshot | None, str] | None:
-    """Does only the changed days or people, where the state before still tells what they are."""
-    if plan.refresh is Refresh.ALL or old.get(f"{_PREFIX}code") != code:
-        return None
-    days = _days_since(shop, "order_line", old, inputs)
+def _days(shop: Shop, plan: Plan, old: _Noted, wanted: _Noted) -> tuple[Snapshot | None, str] | None:
+    """Does the business days again whose lines or products changed."""
+    days = days_to_redo(shop, old.inputs, wanted.inputs, plan.through)
     if days is None:
         return None
-    if plan.refresh is Refresh.DAYS:
-        made = plan.make_days(shop, tuple(days))
-        return warehouse.replace_days(shop.lake, shop.engine, plan.writes, made, days, properties=noted), (
-            f"{len(days)} days"
-        )
-    people = plan.changed(shop, days, old)
+    if not days:
+        return shop.lake.snapshot(plan.writes), "0 days"
+    query = plan.query(wanted.as_of, days=tuple(days))
+    properties = wanted.properties(plan.name)
+    after = warehouse.replace_days(shop.lake, shop.engine, plan.writes, query, days, properties=properties)
+    return after, f"{len(days)} days"
+
+
+def _people(shop: Shop, plan: Plan, old: _Noted, wanted: _Noted) -> tuple[Snapshot | None, str] | None:
+    """Does the people again whose lines, products or records changed, or whose lines came into sight."""
+    if wanted.as_of < old.as_of:
+        return None
+    seen = [old.as_of + timedelta(days=ahead) for ahead in range(1, (wanted.as_of - old.as_of).days + 1)]
+    people = people_to_redo(shop, old.inputs, wanted.inputs, seen, plan.through)
     if people is None:
         return None
-    made = plan.make_people(shop)
     after = warehouse.replace(
-        shop.lake, shop.engine, plan.writes, made, inputs={"changed_person": people}, properties=noted
+        shop.lake,
+        shop.engine,
+        plan.writes,
+        plan.query(wanted.as_of, changed=True),
+        inputs={"changed_person": people},
+        properties=wanted.properties(plan.name),
     )
     return after, f"{people.num_rows} people"
 
 
-def _days_since(shop: Shop, name: str, old: Any, inputs: dict[str, Snapshot | None]) -> list[date] | None:
-    seen, present = old.get(f"{_PREFIX}input.{name}"), inputs.get(name)
-    if seen is None or present is None:
-        return None
-    if int(seen) not in {each.id for each in shop.lake.history(name)}:
-        return None
-    return changed_days(shop.lake, shop.duckdb, name, int(seen), present.id)
-
-
-def _code(plan: Plan) -> str:
-    return hashlib.sha256(json.dumps([plan.code, plan.arguments], default=str).encode()).hexdigest()[:16]
-
-
-def _fingerprint(code: str, inputs: dict[str, Snapshot | None]) -> str:
-    ids = sorted((name, found.id if found else 0) for name, found in inputs.items())
-    return hashlib.sha256(json.dumps([code, ids]).encode()).hexdigest()[:16]
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]

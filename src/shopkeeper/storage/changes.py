@@ -46,26 +46,32 @@ def changed_days(lake: Lake, engine: DuckDBEngine, name: str, before: int, after
         return [day for (day,) in engine.connection().execute(statement).fetchall()]
 
 
-def changed_keys(lake: Lake, engine: DuckDBEngine, name: str, columns: tuple[str, ...], before: int) -> pa.Table:
-    """Gives the values of some columns in rows that differ between an older state of a table and the present one.
+def changed_keys(
+    lake: Lake, engine: DuckDBEngine, name: str, keys: tuple[str, ...], columns: tuple[str, ...], before: int
+) -> pa.Table:
+    """Gives the keys whose rows differ in some columns between an older state of a table and the present one.
 
     Args:
         lake: The lake.
         engine: Reads the files.
         name: The table.
-        columns: The columns to give.
+        keys: The columns to give.
+        columns: The columns that matter besides.
         before: The older snapshot.
+
+    Returns:
+        The distinct keys, in no order.
     """
     table = declared_table(name)
     old = scan_statement(table, lake.scan(name, snapshot=before))
     new = scan_statement(table, lake.scan(name))
-    wanted, row = ", ".join(columns), f"hash({', '.join(table.column_names)})"
+    wanted, row = ", ".join(keys), f"hash({', '.join((*keys, *columns))})"
     statement = f"""
-        SELECT {wanted} FROM (
+        SELECT DISTINCT {wanted} FROM (
             SELECT {wanted}, {row} AS row_hash, -1 AS sign FROM ({old})
             UNION ALL
             SELECT {wanted}, {row} AS row_hash, 1 AS sign FROM ({new})
-        ) GROUP BY {wanted}
+        ) AS rows GROUP BY {wanted}
         HAVING sum(sign) <> 0 OR sum(sign * CAST(row_hash AS HUGEINT)) <> 0
     """
     with translated(f"the changes of {name}"):
