@@ -20,9 +20,9 @@ def _deck(shares: npt.ArrayLike, cards: int = _CARDS) -> npt.NDArray[np.uint8]:
 
 # Cards of how many lines a ticket has, by style: guest, impulsive, rational.
 LINES = np.stack([
-    _deck([0, 46, 27, 14, 7, 4, 2]),
+    _deck([0, 40, 28, 16, 8, 5, 3]),
     _deck([0, 28, 26, 20, 12, 7, 4, 3]),
-    _deck([0, 34, 28, 18, 10, 6, 4]),
+    _deck([0, 30, 28, 19, 12, 7, 4]),
 ])
 MEAN_LINES = LINES.mean(axis=1)
 # Cards of how many units a line has.

@@ -25,11 +25,23 @@ _BRANDS = {
         "Crescent Bay", "Stone Lane", "Haystack",
     ),
 }
+# Kinds of each occasion's goods: breakfast, meal, drink, snack, home, counter.
 _FLAVOURS = {
-    "zh": ("原味", "海盐", "香辣", "蜂蜜", "低糖", "经典", "浓香", "清爽", "黑芝麻", "柚子"),
-    "en": ("Plain", "Sea salt", "Spicy", "Honey", "Low sugar", "Classic", "Rich", "Fresh", "Sesame", "Pomelo"),
+    "zh": (
+        ("原味", "经典", "低糖", "浓香", "手工"), ("经典", "香辣", "招牌", "家常", "鲜香"),
+        ("原味", "低糖", "清爽", "柚子", "蜂蜜"), ("原味", "海盐", "蜂蜜", "香脆", "经典"),
+        ("家用", "便携", "清香", "经典", "超值"), ("",),
+    ),
+    "en": (
+        ("Plain", "Classic", "Low sugar", "Rich", "Handmade"), ("Classic", "Spicy", "House", "Homestyle", "Savoury"),
+        ("Plain", "Low sugar", "Fresh", "Pomelo", "Honey"), ("Plain", "Sea salt", "Honey", "Crunchy", "Classic"),
+        ("Family", "Travel", "Scented", "Classic", "Value"), ("",),
+    ),
 }
-_SIZES = ("80g", "100g", "150g", "250ml", "330ml", "500ml")
+_SIZES = (
+    ("80g", "120g", "200g"), ("150g", "260g", "400g"), ("250ml", "330ml", "500ml"), ("60g", "100g", "180g"),
+    ("S", "M", "L"), ("",),
+)
 _SHELF_PRODUCTS = 2_000
 
 
@@ -176,20 +188,21 @@ def _substitutes(category: Ints) -> Ints:
 def product_columns(made: Goods, size: ChainSize, language: Language, rng: np.random.Generator) -> dict[str, pa.Array]:
     """The rows of `product`."""
     count = len(made.ids)
-    flavour = rng.integers(0, len(_FLAVOURS[language]), count)
-    package = rng.integers(0, len(_SIZES), count)
+    flavour, package = rng.integers(0, 1_000, (2, count))
     noun = rng.integers(0, 1_000, count)
     chosen = [made.categories[c] for c in made.category]
     nouns = [c.nouns[n % len(c.nouns)] for c, n in zip(chosen, noun, strict=True)]
-    flavours, brands = _FLAVOURS[language], _BRANDS[language]
+    brands = _BRANDS[language]
+    flavours = [_of_occasion(_FLAVOURS[language], c, f) for c, f in zip(chosen, flavour, strict=True)]
+    sizes = [_of_occasion(_SIZES, c, s) for c, s in zip(chosen, package, strict=True)]
     packed = [c.kind in ("merchandise", "fresh") for c in chosen]
     gap = "" if language == "zh" else " "
     names = [
-        gap.join((brands[b], flavours[f], n, _SIZES[s]) if p else (brands[b], n))
-        for b, f, n, s, p in zip(made.brand, flavour, nouns, package, packed, strict=True)
+        gap.join((brands[b], f, n, s) if p else (brands[b], n))
+        for b, f, n, s, p in zip(made.brand, flavours, nouns, sizes, packed, strict=True)
     ]
     attributes = [
-        [("flavour", flavours[f]), ("size", _SIZES[s])] if p else [] for f, s, p in zip(flavour, package, packed, strict=True)
+        [("flavour", f), ("size", s)] if p else [] for f, s, p in zip(flavours, sizes, packed, strict=True)
     ]
     launched = [size.starts_on + timedelta(days=int(day)) for day in made.launched]
     return {
@@ -201,7 +214,7 @@ def product_columns(made: Goods, size: ChainSize, language: Language, rng: np.ra
         "subcategory": pa.array(nouns),
         "brand": pa.array([brands[b] for b in made.brand]),
         "private_label": pa.array(made.brand == 0),
-        "package_size": pa.array([_SIZES[s] if p else None for s, p in zip(package, packed, strict=True)], pa.string()),
+        "package_size": pa.array([s if p else None for s, p in zip(sizes, packed, strict=True)], pa.string()),
         "attributes": pa.array(attributes, pa.map_(pa.string(), pa.string())),
         "supplier_id": pa.array([f"V{b:03d}" for b in made.category * 10 + made.brand]),
         "unit_cost": money(made.cost),
@@ -210,6 +223,11 @@ def product_columns(made: Goods, size: ChainSize, language: Language, rng: np.ra
         "launched_on": pa.array(launched),
         "gtin": pa.array([_gtin(number) for number in range(count)]),
     }
+
+
+def _of_occasion(choices: tuple[tuple[str, ...], ...], chosen: Category, number: int) -> str:
+    of = choices[chosen.occasion]
+    return of[number % len(of)]
 
 
 def _gtin(number: int) -> str:
