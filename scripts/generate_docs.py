@@ -1,4 +1,4 @@
-"""Makes the docs that follow from the code: commands, settings, dictionary, traits. `--check` fails where they drifted."""
+"""Makes the docs that follow from the code: commands, settings, dictionary, traits; `--check` fails if they drifted."""
 
 import os
 import sys
@@ -40,8 +40,14 @@ def _command(command: click.Command, context: click.Context, level: int) -> Iter
 
 def settings() -> str:
     """The table of settings."""
-    lines = ["# Settings", "", "In `shopkeeper.toml` of the shop folder; the environment wins over the file.", "",
-             "| setting | type | default | what it does | environment |", "|---|---|---|---|---|"]
+    lines = [
+        "# Settings",
+        "",
+        "In `shopkeeper.toml` of the shop folder; the environment wins over the file.",
+        "",
+        "| setting | type | default | what it does | environment |",
+        "|---|---|---|---|---|",
+    ]
     for row in settings_table():
         kind, default = row.type.replace("|", "\\|"), f"`{row.default!r}`"
         lines.append(f"| `{row.name}` | {kind} | {default} | {row.sentence} | `{row.environment}` |")
@@ -50,8 +56,12 @@ def settings() -> str:
 
 def dictionary() -> str:
     """Every table with its columns."""
-    lines = ["# The dictionary", "", "Every table once, as `schema` declares it: the SQL and Iceberg schemas, the checks of a load and "
-             "the console's data page come from the same declaration.", ""]
+    lines = [
+        "# The dictionary",
+        "",
+        "Every table once: the SQL and Iceberg schemas and the checks of a load come from the same declaration.",
+        "",
+    ]
     for kind in TableKind:
         lines += [f"## {kind.value.capitalize()} tables", ""]
         for table in TABLES.values():

@@ -5,8 +5,16 @@ import sys
 from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
-_COMMON = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-header",
-           "--no-annotate", "--quiet")
+_COMMON = (
+    "--universal",
+    "--python-version",
+    "3.11",
+    "--generate-hashes",
+    "--no-emit-index-url",
+    "--no-header",
+    "--no-annotate",
+    "--quiet",
+)
 _EXTRAS = ("--extra", "spark", "--extra", "postgres", "--extra", "notebook", "--group", "dev")
 
 
