@@ -38,6 +38,7 @@ MAX_VALUES = 1000
 MAX_DAYS = 36_500
 """Days a window may have."""
 _MAX_CHARACTERS = 500
+_HALF_EARTH = 20_100
 _MAX_MONEY = 10**13
 _MAX_WHOLE = 2**63 - 1
 _PLACES = 4
@@ -199,10 +200,8 @@ class _Checker:
         for place, threshold in enumerate(leaf.having):
             at = f"having[{place}]"
             if threshold.measure not in measures:
-                self.fault(
-                    f"{at}.measure",
-                    f"'{threshold.measure[:60]}' is none of {', '.join(measures)}{nearest(threshold.measure, measures)}",
-                )
+                hint = nearest(threshold.measure, measures)
+                self.fault(f"{at}.measure", f"'{threshold.measure[:60]}' is none of {', '.join(measures)}{hint}")
                 continue
             if threshold.op not in (">=", "<=", "=", ">", "<"):
                 self.operator(threshold.op, (">=", "<=", "=", ">", "<"), threshold.measure, f"{at}.")
@@ -275,8 +274,8 @@ class _Checker:
 
     def near(self, leaf: Near) -> None:
         self.text("near", leaf.store)
-        if not (math.isfinite(leaf.kilometres) and 0 < leaf.kilometres <= 20_100):
-            self.fault("kilometres", f"is {leaf.kilometres}, not more than 0 and at most 20100")
+        if not (math.isfinite(leaf.kilometres) and 0 < leaf.kilometres <= _HALF_EARTH):
+            self.fault("kilometres", f"is {leaf.kilometres}, not more than 0 and at most {_HALF_EARTH}")
         if FAVOURITE_STORE not in self.catalogue.traits:
             self.fault("near", f"needs the trait '{FAVOURITE_STORE}', which the catalogue does not have")
 

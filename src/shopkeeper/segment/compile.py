@@ -115,7 +115,7 @@ class _Compiler:
         ]
         return both(found) if isinstance(node, All) is not negative else either(found)
 
-    def leaf(self, leaf: Leaf) -> tuple[exp.Expr, bool]:
+    def leaf(self, leaf: Leaf) -> tuple[exp.Expr, bool]:  # noqa: PLR0911 - one return a sort of leaf
         """The condition of a leaf, and whether it may be neither true nor false."""
         match leaf:
             case Comparison():

@@ -19,9 +19,11 @@ class Cursor:
 
     @property
     def now(self) -> Token:
+        """What comes next."""
         return self.found[self.place]
 
     def wrong(self, expected: str, words: tuple[str, ...] = ()) -> FaultsError:
+        """The error that something else was expected here, with the nearest of some words."""
         token = self.now
         seen = "the end" if token.kind is TokenKind.END else f"'{str(token.value)[:60]}'"
         hint = nearest(str(token.value), words) if token.kind is TokenKind.WORD else ""
@@ -43,16 +45,19 @@ class Cursor:
         return True
 
     def took_mark(self, mark: str) -> bool:
+        """Takes this mark if it comes next."""
         if self.now.kind is TokenKind.MARK and self.now.value == mark:
             self.place += 1
             return True
         return False
 
     def need(self, word: str) -> None:
+        """Takes this word or fails."""
         if not self.took(word):
             raise self.wrong(f"'{word}'", (word,))
 
     def need_mark(self, mark: str) -> None:
+        """Takes this mark or fails."""
         if not self.took_mark(mark):
             raise self.wrong(f"'{mark}'")
 
@@ -82,6 +87,7 @@ class Cursor:
         return str(token.value), self.value()
 
     def value(self) -> Scalar:
+        """Takes one plain value."""
         token = self.now
         if token.kind in (TokenKind.TEXT, TokenKind.NUMBER, TokenKind.DAY):
             self.place += 1
@@ -92,6 +98,7 @@ class Cursor:
         raise self.wrong("a value: a number, a day, true, false, or text in quotes")
 
     def values(self) -> tuple[Scalar, ...]:
+        """Takes a bracketed list of values."""
         self.need_mark("(")
         found = [self.value()]
         while self.took_mark(","):
@@ -100,23 +107,27 @@ class Cursor:
         return tuple(found)
 
     def text(self, expected: str) -> str:
+        """Takes a text in quotes."""
         if self.now.kind is not TokenKind.TEXT:
             raise self.wrong(expected)
         self.place += 1
         return str(self.found[self.place - 1].value)
 
     def number(self) -> int | float:
+        """Takes a number."""
         if self.now.kind is not TokenKind.NUMBER:
             raise self.wrong("a number")
         self.place += 1
         return self.found[self.place - 1].value  # type: ignore[return-value]
 
     def whole(self) -> int:
+        """Takes a whole number."""
         if not isinstance(self.now.value, int) or self.now.kind is not TokenKind.NUMBER:
             raise self.wrong("a whole number")
         return int(self.number())
 
     def day(self) -> date:
+        """Takes a day."""
         if self.now.kind is not TokenKind.DAY:
             raise self.wrong("a day such as 2017-12-31")
         self.place += 1

@@ -69,7 +69,7 @@ def from_document(document: Draft) -> Node:
     return tree
 
 
-def to_document(node: Node) -> dict[str, Any]:
+def to_document(node: Node) -> dict[str, Any]:  # noqa: C901, PLR0911 - one return a sort of node
     """Writes a tree as a JSON document."""
     match node:
         case All(of):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -12,19 +13,88 @@ from shopkeeper.segment.tree import Scalar
 __all__ = ["CHINESE", "Token", "TokenKind", "is_day", "text_fault", "tokens"]
 
 CHINESE = {
-    "并且": "and", "且": "and", "或者": "or", "或": "or", "不是": "not", "非": "not", "没有": "not", "未": "not", "不": "not",
-    "全部满足": "all", "任一满足": "any", "所有人": "everyone", "无人": "nobody",
-    "购买过": "bought", "购买": "bought", "买过": "bought", "核销过": "redeemed", "核销": "redeemed", "做过": "did",
-    "行为": "event", "商品": "product", "品类": "category", "小类": "subcategory", "部类": "department", "部门": "department",
-    "品牌": "brand", "门店": "store", "渠道": "channel", "星期": "weekday", "小时": "hour", "自有品牌": "private_label",
-    "用券": "with_coupon", "折扣": "discounted", "支付方式": "payment", "优惠": "offer", "活动": "campaign", "搜索": "search",
-    "至少": "at least", "至多": "at most", "最多": "at most", "恰好": "exactly", "多于": "more than", "少于": "less than",
-    "次": "times", "单": "orders", "行": "lines", "件": "units", "天": "days", "金额": "for", "最近": "in last", "近": "in last",
-    "历史上": "ever", "介于": "between", "到": "and", "至": "and", "自": "since", "截至": "until", "属于": "in", "人群": "segment",
-    "已知": "is known", "未知": "is unknown", "包含": "contains", "然后": "then", "内": "", "以内": "", "之内": "",
-    "得分": "score", "评分": "score", "十分位": "decile", "同意": "consents to", "通过": "by", "针对": "for", "距离": "distance",
-    "公里": "km", "真": "true", "假": "false", "是": "true", "否": "false", "等于": "=", "大于": ">", "小于": "<",
-}  # fmt: skip
+    "并且": "and",
+    "且": "and",
+    "或者": "or",
+    "或": "or",
+    "不是": "not",
+    "非": "not",
+    "没有": "not",
+    "未": "not",
+    "不": "not",
+    "全部满足": "all",
+    "任一满足": "any",
+    "所有人": "everyone",
+    "无人": "nobody",
+    "购买过": "bought",
+    "购买": "bought",
+    "买过": "bought",
+    "核销过": "redeemed",
+    "核销": "redeemed",
+    "做过": "did",
+    "行为": "event",
+    "商品": "product",
+    "品类": "category",
+    "小类": "subcategory",
+    "部类": "department",
+    "部门": "department",
+    "品牌": "brand",
+    "门店": "store",
+    "渠道": "channel",
+    "星期": "weekday",
+    "小时": "hour",
+    "自有品牌": "private_label",
+    "用券": "with_coupon",
+    "折扣": "discounted",
+    "支付方式": "payment",
+    "优惠": "offer",
+    "活动": "campaign",
+    "搜索": "search",
+    "至少": "at least",
+    "至多": "at most",
+    "最多": "at most",
+    "恰好": "exactly",
+    "多于": "more than",
+    "少于": "less than",
+    "次": "times",
+    "单": "orders",
+    "行": "lines",
+    "件": "units",
+    "天": "days",
+    "金额": "for",
+    "最近": "in last",
+    "近": "in last",
+    "历史上": "ever",
+    "介于": "between",
+    "到": "and",
+    "至": "and",
+    "自": "since",
+    "截至": "until",
+    "属于": "in",
+    "人群": "segment",
+    "已知": "is known",
+    "未知": "is unknown",
+    "包含": "contains",
+    "然后": "then",
+    "内": "",
+    "以内": "",
+    "之内": "",
+    "得分": "score",
+    "评分": "score",
+    "十分位": "decile",
+    "同意": "consents to",
+    "通过": "by",
+    "针对": "for",
+    "距离": "distance",
+    "公里": "km",
+    "真": "true",
+    "假": "false",
+    "是": "true",
+    "否": "false",
+    "等于": "=",
+    "大于": ">",
+    "小于": "<",
+}
 """Chinese words of the language and the English words they stand for."""
 
 _LONGEST = max(map(len, CHINESE))
@@ -102,21 +172,10 @@ def tokens(line: str) -> list[Token]:
 def _made(kind: str, text: str, column: int) -> list[Token]:
     if kind == "space":
         return []
-    if kind == "text":
-        return [Token(TokenKind.TEXT, _unquoted(text, column), column)]
-    if kind == "quoted":
-        return [Token(TokenKind.TEXT, text[1:-1], column)]
-    if kind == "date":
-        if not is_day(text):
-            raise text_fault(column, f"{text} is no day of the calendar")
-        return [Token(TokenKind.DAY, text, column)]
-    if kind == "number":
-        return [Token(TokenKind.NUMBER, _number(text, column), column)]
     if kind == "chinese":
         return _chinese(text, column)
-    if kind == "mark":
-        return [Token(TokenKind.MARK, _MARKS.get(text, text), column)]
-    return [Token(TokenKind.WORD, text, column)]
+    token, value = _MAKERS[kind]
+    return [Token(token, value(text, column), column)]
 
 
 def _unquoted(text: str, column: int) -> str:
@@ -131,6 +190,22 @@ def _number(text: str, column: int) -> int | float:
         return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
     except ValueError as error:
         raise text_fault(column, "a number too long to read") from error
+
+
+def _day(text: str, column: int) -> str:
+    if not is_day(text):
+        raise text_fault(column, f"{text} is no day of the calendar")
+    return text
+
+
+_MAKERS: Mapping[str, tuple[TokenKind, Callable[[str, int], Scalar]]] = {
+    "text": (TokenKind.TEXT, _unquoted),
+    "quoted": (TokenKind.TEXT, lambda text, _: text[1:-1]),
+    "date": (TokenKind.DAY, _day),
+    "number": (TokenKind.NUMBER, _number),
+    "mark": (TokenKind.MARK, lambda text, _: _MARKS.get(text, text)),
+    "word": (TokenKind.WORD, lambda text, _: text),
+}
 
 
 def _chinese(run: str, column: int) -> list[Token]:

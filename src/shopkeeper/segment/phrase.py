@@ -10,6 +10,7 @@ from shopkeeper.segment.tree import (
     Behaviour,
     Comparison,
     Consent,
+    Filter,
     Leaf,
     Member,
     Near,
@@ -53,7 +54,7 @@ def _part(node: Node) -> str:
     return _leaf(node)
 
 
-def _leaf(leaf: Leaf) -> str:
+def _leaf(leaf: Leaf) -> str:  # noqa: PLR0911 - one return a sort of leaf
     match leaf:
         case Comparison(trait, op, value, key):
             return f"{trait}{'' if key is None else f'[{json.dumps(key, ensure_ascii=False)}]'} {_operation(op, value)}"
@@ -93,11 +94,11 @@ def _act(act: Act) -> str:
 
 
 def _done(act: Act) -> str:
-    filters = (
-        f"{condition.field} {_value(condition.value) if condition.op == '=' else _operation(condition.op, condition.value)}"
-        for condition in act.where
-    )
-    return " ".join((ACTS[act.table].word, *filters))
+    return " ".join((ACTS[act.table].word, *map(_filter, act.where)))
+
+
+def _filter(one: Filter) -> str:
+    return f"{one.field} {_value(one.value) if one.op == '=' else _operation(one.op, one.value)}"
 
 
 def _window(window: Window) -> str:
