@@ -12,6 +12,8 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+pytest_plugins = ["tests.spark_cluster"]
+
 _ALLOWED = Path(__file__).with_name("skips.txt")
 
 

@@ -1,11 +1,12 @@
 """Translates a declared table into the schemas of Iceberg and Arrow."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
-from pyiceberg.transforms import DayTransform, MonthTransform
+from pyiceberg.transforms import DayTransform, MonthTransform, Transform
 from pyiceberg.types import (
     BooleanType,
     DateType,
@@ -90,6 +91,6 @@ def partition_spec(table: Table) -> PartitionSpec:
     """The Iceberg partition of a declared table."""
     if table.partition is Partition.NONE or table.partition_column is None:
         return PartitionSpec()
-    transform = DayTransform() if table.partition is Partition.DAY else MonthTransform()
+    transform: Transform[Any, Any] = DayTransform() if table.partition is Partition.DAY else MonthTransform()
     source = field_ids(table)[table.partition_column][0]
     return PartitionSpec(PartitionField(source, 1000, transform, f"{table.partition_column}_{table.partition.value}"))

@@ -31,7 +31,7 @@ from shopkeeper.schema.tables import TABLES
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.iceberg import iceberg_schema, iceberg_type, partition_spec
 
-__all__ = ["Lake", "Scan", "Snapshot"]
+__all__ = ["Lake", "LostFileError", "Scan", "Snapshot"]
 
 NAMESPACE = "shop"
 _APPEND_TRIES = 20
@@ -43,6 +43,10 @@ _PROPERTIES = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
 }
+
+
+class LostFileError(StorageError):
+    """A data file that a reader had planned was removed before it was read; planning again helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +93,10 @@ class Lake:
         tables: The declared tables; the dictionary unless a test brings its own.
     """
 
-    def __init__(
-        self, location: Path, catalog_url: str | None = None, tables: Mapping[str, Table] = TABLES
-    ) -> None:
+    def __init__(self, location: Path, catalog_url: str | None = None, tables: Mapping[str, Table] = TABLES) -> None:
         self.location = location.absolute()
         self.location.mkdir(parents=True, exist_ok=True)
-        self._declared = tables
+        self._tables = tables
         self._lock = threading.Lock()
         self._planned: dict[tuple[str, str, Bounds | None], Scan] = {}
         self._catalog = _catalog(catalog_url or f"sqlite:///{self.location / 'catalog.db'}", self.location)
@@ -105,13 +107,13 @@ class Lake:
 
     def folder(self, name: str) -> Path:
         """The folder of a table's data files."""
-        self._declare(name)
+        self.declared(name)
         folder = self.location / NAMESPACE / name / "data"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def field_ids(self, name: str) -> dict[str, tuple[int, ...]]:
-        """The Iceberg field ids of a table's columns, each with the ids of its parts (map: key, value; list: element)."""
+        """The Iceberg field ids of a table's columns, with those of its parts (map: key, value; list: element)."""
         ids = {}
         for field in self.ensure(name).schema().fields:
             kind = field.field_type
@@ -121,7 +123,7 @@ class Lake:
 
     def ensure(self, name: str) -> IcebergTable:
         """Makes a table from its declaration where it is missing and adds columns that were declared since."""
-        declared = self._declare(name)
+        declared = self.declared(name)
         found = self._load(name)
         if found is None:
             try:
@@ -156,7 +158,7 @@ class Lake:
 
     def scan(self, name: str, bounds: Bounds | None = None, snapshot: int | None = None) -> Scan:
         """Plans the reading of a table as it stands now (or at a snapshot)."""
-        declared = self._declare(name)
+        declared = self.declared(name)
         table = self._load(name)
         if table is None or (snapshot is None and table.current_snapshot() is None):
             return Scan((), {})
@@ -264,7 +266,9 @@ class Lake:
         found = table.inspect.all_files() if table.snapshots() else None
         return {_path(uri) for uri in found["file_path"].to_pylist()} if found is not None else set()
 
-    def sweep(self, name: str, *, now: datetime, live: set[str], older_than: timedelta = timedelta(days=1)) -> list[str]:
+    def sweep(
+        self, name: str, *, now: datetime, live: set[str], older_than: timedelta = timedelta(days=1)
+    ) -> list[str]:
         """Removes data files that no state names, no live lease covers and that are old enough."""
         known, border = self.known_files(name), (now - older_than).timestamp()
         removed = []
@@ -283,6 +287,17 @@ class Lake:
             return []
         return [task.file for task in table.scan().plan_files()]
 
+    def iceberg(self, name: str) -> IcebergTable:
+        """The Iceberg table itself, for foreign readers and maintenance.
+
+        Raises:
+            MissingError: It was never written.
+        """
+        found = self._load(name)
+        if found is None:
+            raise MissingError(f"table {name} is not in the lake", next_step="shopkeeper table list")
+        return found
+
     def drop(self, name: str) -> None:
         """Takes a table out of the catalog; its files are swept later."""
         try:
@@ -290,11 +305,16 @@ class Lake:
         except NoSuchTableError:
             raise MissingError(f"table {name} is not in the lake", next_step="shopkeeper table list") from None
 
-    def _declare(self, name: str) -> Table:
-        return self._declared[name] if name in self._declared else declared_table(name)
+    def declared(self, name: str) -> Table:
+        """The declaration of a table.
+
+        Raises:
+            MissingError: It is not declared.
+        """
+        return self._tables[name] if name in self._tables else declared_table(name)
 
     def _load(self, name: str) -> IcebergTable | None:
-        self._declare(name)
+        self.declared(name)
         try:
             return self._catalog.load_table(f"{NAMESPACE}.{name}")
         except NoSuchTableError:
@@ -306,7 +326,7 @@ class Lake:
 def _catalog(url: str, location: Path) -> Catalog:
     catalog = load_catalog(
         NAMESPACE,
-        **{"type": "sql", "uri": url, "warehouse": f"file://{location}", "init_catalog_tables": "true"},
+        type="sql", uri=url, warehouse=f"file://{location}", init_catalog_tables="true",
     )
     try:
         catalog.create_namespace(NAMESPACE)
@@ -327,20 +347,23 @@ def _plan(table: IcebergTable, row_filter: BooleanExpression, snapshot: int | No
 def _row_filter(table: Table, bounds: Bounds | None) -> BooleanExpression:
     if bounds is None or table.partition_column is None or table.partition is Partition.NONE:
         return AlwaysTrue()
-    column, parts = table.partition_column, []
+    column = table.partition_column
+    parts: list[BooleanExpression] = []
+    at_least: Any = GreaterThanOrEqual  # pydantic hides how they are called
+    before: Any = LessThan
     is_instant = table.column(column).type is Type.INSTANT
     # An instant's day is only known to within a time zone, so its bounds are a day wider.
     margin = timedelta(days=1 if is_instant else 0)
     ending = "T00:00:00+00:00" if is_instant else ""
     if bounds.first is not None:
-        parts.append(GreaterThanOrEqual(column, f"{bounds.first - margin}{ending}"))
+        parts.append(at_least(column, f"{bounds.first - margin}{ending}"))
     if bounds.last is not None:
-        parts.append(LessThan(column, f"{bounds.last + margin + timedelta(days=1)}{ending}"))
+        parts.append(before(column, f"{bounds.last + margin + timedelta(days=1)}{ending}"))
     return And(*parts) if len(parts) > 1 else (parts[0] if parts else AlwaysTrue())
 
 
 def _data_files(transaction: Any, table: IcebergTable, files: Sequence[str]) -> list[DataFile]:
-    from pyiceberg.table import TableProperties, _parquet_files_to_data_files  # noqa: PLC0415, PLC2701
+    from pyiceberg.table import TableProperties, _parquet_files_to_data_files  # noqa: PLC0415
 
     metadata = transaction.table_metadata
     if metadata.name_mapping() is None:

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-__all__ = ["STAGING_PREFIX", "publish", "staging", "sync_file", "sync_folder"]
+import pyarrow.parquet as pq
+
+__all__ = ["STAGING_PREFIX", "publish", "staging", "sync_file", "sync_folder", "with_rows"]
 
 STAGING_PREFIX = ".staging-"
 
@@ -51,3 +53,8 @@ def sync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def with_rows(place: Path) -> list[Path]:
+    """The Parquet files under a folder that have rows; engines write an empty file for an empty result."""
+    return sorted(path for path in place.rglob("*.parquet") if pq.read_metadata(path).num_rows)

@@ -111,8 +111,12 @@ def _kept_query(table: Table, days: Sequence[date], touched: set[date]) -> Query
     last = max(days).replace(day=28) if unit == "month" else max(days)
     return Query(
         tree,  # type: ignore[arg-type]
-        {"first": min(touched), "last": _month_end(last) if unit == "month" else last, "touched": sorted(touched),
-         "days": sorted(days)},
+        {
+            "first": min(touched),
+            "last": _month_end(last) if unit == "month" else last,
+            "touched": sorted(touched),
+            "days": sorted(days),
+        },
         name=f"kept of {table.name}",
     )
 

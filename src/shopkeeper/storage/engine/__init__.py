@@ -2,5 +2,6 @@
 
 from shopkeeper.storage.engine.contract import Engine, Inputs
 from shopkeeper.storage.engine.duckdb import DuckDBEngine
+from shopkeeper.storage.engine.spark import SparkEngine
 
-__all__ = ["DuckDBEngine", "Engine", "Inputs"]
+__all__ = ["DuckDBEngine", "Engine", "Inputs", "SparkEngine"]

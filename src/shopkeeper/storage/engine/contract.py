@@ -5,10 +5,11 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from shopkeeper.base.errors import DataError
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Table
 
-__all__ = ["Engine", "Inputs"]
+__all__ = ["Engine", "Inputs", "check_columns"]
 
 Inputs = Mapping[str, pa.Table]
 """Tables handed to the engine with a query, by the names the query reads them under."""
@@ -53,3 +54,19 @@ class Engine(Protocol):
     def close(self) -> None:
         """Gives back what the engine holds."""
         ...
+
+
+def check_columns(query: Query, table: Table) -> None:
+    """Holds what a query gives against the table it is written to.
+
+    Raises:
+        DataError: It gives a column the table does not have, or one twice.
+    """
+    unknown = sorted(set(query.columns) - set(table.column_names))
+    if unknown:
+        raise DataError(
+            f"{query.name} gives {', '.join(unknown)}, which table {table.name} does not have",
+            next_step=f"shopkeeper table describe {table.name}",
+        )
+    if len(set(query.columns)) != len(query.columns):
+        raise DataError(f"{query.name} gives a column of table {table.name} twice: {', '.join(query.columns)}")

@@ -1,5 +1,6 @@
 """DuckDB in the process: the default engine."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,9 @@ import pyarrow as pa
 from shopkeeper.base.errors import DataError, QueryError, ShopkeeperError, StorageError
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Column, Partition, Table, Type
-from shopkeeper.schema.tables import TABLES
-from shopkeeper.storage.engine.contract import Inputs
-from shopkeeper.storage.lake import Lake, Scan
-from shopkeeper.storage.parquet import publish, staging
+from shopkeeper.storage.engine.contract import Inputs, check_columns
+from shopkeeper.storage.lake import Lake, LostFileError, Scan
+from shopkeeper.storage.parquet import publish, staging, with_rows
 
 __all__ = ["DuckDBEngine"]
 
@@ -40,6 +40,9 @@ class DuckDBEngine:
             "memory_limit": memory_limit,
             "temp_directory": str(spill),
             "preserve_insertion_order": False,
+            # A division by zero is NULL in both engines, never an infinity.
+            "ieee_floating_point_ops": False,
+            "error_on_division_by_zero": False,
         }
         if threads:
             settings["threads"] = threads
@@ -49,8 +52,15 @@ class DuckDBEngine:
 
     def arrow(self, query: Query, inputs: Inputs | None = None, snapshots: Mapping[str, int] | None = None) -> pa.Table:
         """Runs a query and gives all of its rows."""
-        with self._session(query, inputs, snapshots) as connection:
-            return connection.sql(query.sql(pretty=False)).to_arrow_table()
+        for last in (False, True):
+            try:
+                with self._session(query, inputs, snapshots) as connection:
+                    return connection.sql(query.sql(pretty=False)).to_arrow_table()
+            except LostFileError:
+                # An erasure took a file after it was planned; the present state no longer names it.
+                if last:
+                    raise
+        raise AssertionError("unreachable")
 
     def batches(self, query: Query, inputs: Inputs | None = None, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
         """Runs a query and gives its rows batch by batch."""
@@ -71,7 +81,7 @@ class DuckDBEngine:
         with self._session(query, inputs) as connection, staging(folder) as place:
             statement = copy_statement(query, table, ids, place)
             connection.execute(statement)
-            return publish(sorted(path for path in place.rglob("*.parquet") if path.stat().st_size), folder)
+            return publish(with_rows(place), folder)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Gives a connection of its own with the engine's limits, for loading files."""
@@ -106,7 +116,7 @@ class DuckDBEngine:
             if name in inputs:
                 connection.register(name, inputs[name])
                 continue
-            table = TABLES[name]
+            table = self._lake.declared(name)
             scan = self._lake.scan(name, bounds.get(name), snapshots.get(name))
             if scan.rows is not None:
                 connection.register(f"{name}_rows", scan.rows)
@@ -135,10 +145,8 @@ def scan_statement(table: Table, scan: Scan) -> str:
 
 def copy_statement(query: Query, table: Table, ids: Mapping[str, tuple[int, ...]], place: Path) -> str:
     """The COPY that writes a query's rows as Parquet with the table's types, field ids and partition."""
+    check_columns(query, table)
     given = set(query.columns)
-    unknown = given - set(table.column_names)
-    if unknown:
-        raise DataError(f"{query.name} gives {', '.join(sorted(unknown))}, which table {table.name} does not have")
     columns = [
         f"CAST({column.name if column.name in given else 'NULL'} AS {column.type.value}) AS {column.name}"
         for column in table.columns
@@ -178,7 +186,8 @@ def translated(what: str) -> Iterator[None]:
     except ShopkeeperError:
         raise
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-        raise StorageError(
+        kind = LostFileError if re.search(r"No files found|No such file", str(error)) else StorageError
+        raise kind(
             f"{what} could not be computed: {error}", next_step="raise engine.memory_limit or free the disk"
         ) from error
     except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException) as error:
