@@ -136,7 +136,9 @@ def test_the_business_day_changes_at_the_cutover(small: Written) -> None:
 
 def test_the_close_equals_the_lines_but_for_the_planted_faults(small: Written) -> None:
     keys = ["store_id", "business_day"]
-    rows = read(small[2]["order_line"]).group_by(keys).aggregate([("net_amount", "sum"), ("order_id", "count_distinct")])
+    rows = (
+        read(small[2]["order_line"]).group_by(keys).aggregate([("net_amount", "sum"), ("order_id", "count_distinct")])
+    )
     close = {
         (row["store_id"], row["business_day"]): (row["sales"], row["tickets"])
         for row in read(small[2]["daily_close"]).to_pylist()
@@ -165,7 +167,9 @@ def test_language_changes_names_only(tmp_path: Path) -> None:
     english = chain("demo", seed=3, language="en", **tiny).write(tmp_path / "en")
     assert read(chinese["order_line"]).equals(read(english["order_line"]))
     assert "小店大连锁" in read(chinese["org_unit"]).column("name").to_pylist()
-    names = "".join(read(english["product"]).column("name").to_pylist() + read(english["store"]).column("name").to_pylist())
+    names = "".join(
+        read(english["product"]).column("name").to_pylist() + read(english["store"]).column("name").to_pylist()
+    )
     assert names.isascii()
 
 
@@ -180,7 +184,9 @@ def test_offices_close_at_the_spring_festival(small: Written) -> None:
 
 def test_nothing_out_of_stock_is_sold(small: Written) -> None:
     keys = ["store_id", "product_id", "business_day"]
-    out = pq.read_table(small[1] / "truth" / "stock_out.parquet").rename_columns(["store_id", "product_id", "business_day"])
+    out = pq.read_table(small[1] / "truth" / "stock_out.parquet").rename_columns(
+        ["store_id", "product_id", "business_day"]
+    )
     rows = read(small[2]["order_line"])
     sold = rows.filter(pc.is_null(rows.column("return_of")))
     assert out.num_rows
@@ -229,7 +235,9 @@ def test_demand_follows_the_planted_elasticity(tmp_path: Path) -> None:
     assert np.median(np.abs(errors)) < 0.45
 
 
-def window_spend(made: Chain, folder: Path, files: dict[str, list[Path]]) -> Callable[[str], tuple[Floats, Floats, Floats]]:
+def window_spend(
+    made: Chain, folder: Path, files: dict[str, list[Path]]
+) -> Callable[[str], tuple[Floats, Floats, Floats]]:
     """Spend in the window, whether treated, and the planted extra spend, of one campaign's living people."""
     rows = read(files["order_line"])
     truth = pq.read_table(folder / "truth" / "campaign.parquet")
@@ -259,7 +267,13 @@ def window_spend(made: Chain, folder: Path, files: dict[str, list[Path]]) -> Cal
 
 
 CAMPAIGN = {
-    "people": 12_000, "lines": 400_000, "days": 151, "products": 200, "stores": 4, "sources": "one", "target_share": 0.5,
+    "people": 12_000,
+    "lines": 400_000,
+    "days": 151,
+    "products": 200,
+    "stores": 4,
+    "sources": "one",
+    "target_share": 0.5,
 }
 
 

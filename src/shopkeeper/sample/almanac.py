@@ -12,7 +12,16 @@ from borax.calendars.lunardate import LunarDate
 from shopkeeper.base.clock import zone
 from shopkeeper.sample.size import ChainSize, Language
 
-__all__ = ["TIME_ZONE", "TRADE_AREAS", "Almanac", "Month", "almanac", "calendar_columns", "weather_columns"]
+__all__ = [
+    "TIME_ZONE",
+    "TRADE_AREAS",
+    "Almanac",
+    "Month",
+    "almanac",
+    "calendar_columns",
+    "footfall_columns",
+    "weather_columns",
+]
 
 TIME_ZONE = "Asia/Shanghai"
 TRADE_AREAS = ("office", "residential", "school", "transit")
@@ -134,7 +143,7 @@ def _spring_festival(moon: tuple[int, int]) -> npt.NDArray[np.float64]:
 
 
 def _school(day: date, moon: tuple[int, int]) -> bool:
-    winter = moon[0] == 12 and moon[1] >= 15 or moon[0] == 1 and moon[1] <= 16
+    winter = moon >= (12, 15) or (1, 1) <= moon <= (1, 16)
     return not (winter or date(day.year, 7, 5) <= day <= date(day.year, 8, 31))
 
 
@@ -160,9 +169,7 @@ def calendar_columns(known: Almanac, regions: tuple[str, ...]) -> dict[str, pa.A
     }
 
 
-def weather_columns(
-    known: Almanac, places: dict[str, float], rng: np.random.Generator
-) -> dict[str, pa.Array]:
+def weather_columns(known: Almanac, places: dict[str, float], rng: np.random.Generator) -> dict[str, pa.Array]:
     """The rows of `weather`: every hour at every place; warmer in July, in the afternoon and further south.
 
     Args:
@@ -187,4 +194,13 @@ def weather_columns(
         "temperature": pa.array(np.round(warmth + drift, 1)),
         "rain": pa.array(np.round(np.where(wet, rng.gamma(1.2, 1.5, len(latitude)), 0), 1)),
         "wind": pa.array(np.round(rng.gamma(3, 1.0, len(latitude)), 1)),
+    }
+
+
+def footfall_columns(days: Almanac) -> dict[str, pa.Array]:
+    """Planted footfall by day and trade area: weekday, holiday, school, festival and season together."""
+    return {
+        "day": pa.array(np.tile(days.epoch, len(TRADE_AREAS))).view(pa.date32()),
+        "trade_area": pa.array(np.repeat(TRADE_AREAS, len(days.days))),
+        "footfall": pa.array(days.weight.ravel()),
     }

@@ -19,11 +19,13 @@ def _deck(shares: npt.ArrayLike, cards: int = _CARDS) -> npt.NDArray[np.uint8]:
 
 
 # Cards of how many lines a ticket has, by style: guest, impulsive, rational.
-LINES = np.stack([
-    _deck([0, 40, 28, 16, 8, 5, 3]),
-    _deck([0, 28, 26, 20, 12, 7, 4, 3]),
-    _deck([0, 30, 28, 19, 12, 7, 4]),
-])
+LINES = np.stack(
+    [
+        _deck([0, 40, 28, 16, 8, 5, 3]),
+        _deck([0, 28, 26, 20, 12, 7, 4, 3]),
+        _deck([0, 30, 28, 19, 12, 7, 4]),
+    ]
+)
 MEAN_LINES = LINES.mean(axis=1)
 # Cards of how many units a line has.
 UNITS = _deck([0, 84, 12, 2, 2])
@@ -55,10 +57,12 @@ def _hours(area: str, weekend: bool, all_day: bool) -> npt.NDArray[np.uint8]:
 
 
 # Cards of the hour, by trade area, weekend and whether the store is open round the clock.
-HOURS = np.stack([
-    np.stack([np.stack([_hours(area, weekend, all_day) for all_day in (False, True)]) for weekend in (False, True)])
-    for area in TRADE_AREAS
-])
+HOURS = np.stack(
+    [
+        np.stack([np.stack([_hours(area, weekend, all_day) for all_day in (False, True)]) for weekend in (False, True)])
+        for area in TRADE_AREAS
+    ]
+)
 
 _BY_HOUR = {  # breakfast, meal, drink, snack, home, counter
     range(6, 10): [62, 8, 14, 4, 4, 8],
@@ -69,6 +73,6 @@ _BY_HOUR = {  # breakfast, meal, drink, snack, home, counter
     range(6): [10, 20, 30, 20, 10, 10],
 }
 # Cards of the occasion, by hour.
-OCCASION = np.stack([
-    _deck(next(shares for hours, shares in _BY_HOUR.items() if hour in hours)) for hour in range(_LAST_HOUR + 1)
-])
+OCCASION = np.stack(
+    [_deck(next(shares for hours, shares in _BY_HOUR.items() if hour in hours)) for hour in range(_LAST_HOUR + 1)]
+)

@@ -17,8 +17,20 @@ from shopkeeper.sample.size import ChainSize, Language
 from shopkeeper.sample.text import Ints, cut, numbered, words
 
 __all__ = [
-    "WINDOW", "Campaign", "Draw", "campaign_columns", "campaigns", "draw", "episode", "offer_columns",
-    "offer_product_columns", "redemption_columns", "response_truth_columns", "target_columns", "touch_columns",
+    "WINDOW",
+    "Campaign",
+    "Draw",
+    "campaign_columns",
+    "campaigns",
+    "draw",
+    "episode",
+    "offer_columns",
+    "offer_product_columns",
+    "redeemed_orders",
+    "redemption_columns",
+    "response_truth_columns",
+    "target_columns",
+    "touch_columns",
 ]
 
 WINDOW = 28
@@ -106,12 +118,16 @@ def campaigns(size: ChainSize, days: Almanac, made: Goods, rng: np.random.Genera
     """Lays the campaigns out: one every few months, from the third month with two whole months before."""
     if not size.campaign_every:
         return ()
-    whole = [place for place, month in enumerate(days.months) if month.days >= WINDOW and days.days[month.first].day == 1]
+    whole = [
+        place for place, month in enumerate(days.months) if month.days >= WINDOW and days.days[month.first].day == 1
+    ]
     months = [place for place in whole if place >= 2][:: size.campaign_every]
     laid = []
     for number, month in enumerate(months, 1):
         occasion = (number - 1) % (len(OCCASIONS) - 1)
-        pool = np.flatnonzero((made.occasion == occasion) & (made.launched < 0) & ~made.single)[: OFFERS * _OFFER_PRODUCTS * 2]
+        pool = np.flatnonzero((made.occasion == occasion) & (made.launched < 0) & ~made.single)[
+            : OFFERS * _OFFER_PRODUCTS * 2
+        ]
         each = min(_OFFER_PRODUCTS, max(1, len(pool) // OFFERS))
         products = rng.permutation(pool)[: OFFERS * each] if len(pool) >= OFFERS else np.resize(pool, OFFERS)
         laid.append(Campaign(number, month, days.months[month].first, occasion, products.reshape(OFFERS, -1)))
@@ -153,15 +169,24 @@ def draw(
     come = 1 - np.exp(-(made.rate[person] * window_mass[person] * (1 + EPISODE_LIFT * hidden[person]) + extra))
     count = len(person)
     return Draw(
-        campaign, person, treated, chance[person] * (1 - holdout), recent[person], hidden[person], response,
-        (rng.random(count) < response) & treated, extra, come,
-        np.full(count, -1), np.full(count, -1), np.zeros(count, np.int64), np.zeros(count),
+        campaign,
+        person,
+        treated,
+        chance[person] * (1 - holdout),
+        recent[person],
+        hidden[person],
+        response,
+        (rng.random(count) < response) & treated,
+        extra,
+        come,
+        np.full(count, -1),
+        np.full(count, -1),
+        np.zeros(count, np.int64),
+        np.zeros(count),
     )
 
 
-def _chance(
-    size: ChainSize, recent: Floats, hidden: npt.NDArray[np.bool_], eligible: npt.NDArray[np.bool_]
-) -> Floats:
+def _chance(size: ChainSize, recent: Floats, hidden: npt.NDArray[np.bool_], eligible: npt.NDArray[np.bool_]) -> Floats:
     """Chance to be targeted: even, or a logistic curve of the standardised log of recent spend."""
     if size.targeting == "random" and not size.hidden:
         return np.full(len(recent), size.target_share)
@@ -187,7 +212,9 @@ def _response(campaign: Campaign, made: People, person: Ints) -> Floats:
 
 def window_mass(days: Almanac, month: Month, stores: Places, made: People) -> Floats:
     """Ordinary days' worth of footfall from the month's first day until 28 days later, within each life."""
-    total = np.concatenate([np.zeros((4, 1)), np.cumsum(days.weight[:, month.first : month.first + WINDOW], axis=1)], axis=1)
+    total = np.concatenate(
+        [np.zeros((4, 1)), np.cumsum(days.weight[:, month.first : month.first + WINDOW], axis=1)], axis=1
+    )
     first, end = made.alive(month.first, month.first + WINDOW)
     area = stores.area[made.home]
     mass: Floats = np.maximum(total[area, end - month.first] - total[area, first - month.first], 0)
@@ -200,7 +227,9 @@ def campaign_columns(laid: Sequence[Campaign], days: Almanac, language: Language
     starts = [days.days[c.first] for c in laid]
     return {
         "campaign_id": pa.array([c.id for c in laid], pa.string()),
-        "name": pa.array([f"{names[c.occasion]} {day:%Y-%m}" for c, day in zip(laid, starts, strict=True)], pa.string()),
+        "name": pa.array(
+            [f"{names[c.occasion]} {day:%Y-%m}" for c, day in zip(laid, starts, strict=True)], pa.string()
+        ),
         "kind": pa.array([OCCASIONS[c.occasion] for c in laid], pa.string()),
         "starts_on": pa.array(starts, pa.date32()),
         "ends_on": pa.array([day + timedelta(days=WINDOW - 1) for day in starts], pa.date32()),
@@ -237,8 +266,10 @@ def offer_product_columns(laid: Sequence[Campaign], made: Goods) -> dict[str, pa
     }
 
 
-def _joined(draws: Sequence[Draw], name: str) -> npt.NDArray[np.generic]:
-    return np.concatenate([getattr(d, name) for d in draws])
+def _joined(draws: Sequence[Draw], name: str) -> Ints:
+    """One array of all draws; flags and floats keep their type."""
+    joined: Ints = np.concatenate([getattr(d, name) for d in draws])
+    return joined
 
 
 def _of(draws: Sequence[Draw], laid: Sequence[str]) -> pa.Array:
@@ -332,3 +363,10 @@ def response_truth_columns(draws: Sequence[Draw], made: People) -> dict[str, pa.
         "extra_visits": pa.array(extra),
         "extra_spend": pa.array(extra * value + np.where(treated, cents / 100, 0)),
     }
+
+
+def redeemed_orders(draws: Sequence[Draw]) -> npt.NDArray[np.int64]:
+    """Numbers of the orders that redeemed an offer, in the order of the draws."""
+    orders = np.concatenate([d.redeemed_order for d in draws])
+    found: npt.NDArray[np.int64] = orders[orders >= 0]
+    return found

@@ -11,7 +11,14 @@ import pyarrow as pa
 
 from shopkeeper.base.errors import UsageError
 from shopkeeper.sample import campaigns as campaign
-from shopkeeper.sample.almanac import TRADE_AREAS, Almanac, Month, almanac, calendar_columns, weather_columns
+from shopkeeper.sample.almanac import (
+    Almanac,
+    Month,
+    almanac,
+    calendar_columns,
+    footfall_columns,
+    weather_columns,
+)
 from shopkeeper.sample.closing import Book, close_columns, fault_columns, faults, target_columns
 from shopkeeper.sample.delivery import charge_columns, fulfilment_columns, platform_names
 from shopkeeper.sample.goods import Goods, goods, product_columns, shelf_columns
@@ -25,26 +32,43 @@ from shopkeeper.sample.reviews import Reviews, join, review_columns, review_trut
 from shopkeeper.sample.size import SIZES, ChainSize, Language
 from shopkeeper.sample.stock import StockOuts, inventory_columns, stock_out_columns, stock_outs
 from shopkeeper.sample.tags import elasticity_columns, price_columns, promotion_columns, week_price_columns
-from shopkeeper.sample.tickets import Tickets, guest_rate, tickets
+from shopkeeper.sample.tickets import Tickets, chunks, guest_rate, tickets, visit_value
 from shopkeeper.schema.tables import table
 
 __all__ = ["TRUTHS", "Chain", "chain"]
 
 TABLES = (
-    "customer", "product", "store", "org_unit", "staff", "calendar", "weather", "target", "daily_close", "shelf",
-    "inventory", "price", "promotion", "campaign", "campaign_target", "offer", "offer_product", "redemption", "touch",
-    "interaction", "order_line", "order_charge", "fulfilment",
+    "customer",
+    "product",
+    "store",
+    "org_unit",
+    "staff",
+    "calendar",
+    "weather",
+    "target",
+    "daily_close",
+    "shelf",
+    "inventory",
+    "price",
+    "promotion",
+    "campaign",
+    "campaign_target",
+    "offer",
+    "offer_product",
+    "redemption",
+    "touch",
+    "interaction",
+    "order_line",
+    "order_charge",
+    "fulfilment",
 )
 TRUTHS = ("record", "person", "campaign", "elasticity", "week_price", "footfall", "stock_out", "review", "close_fault")
-_CHUNK = 400_000
 _STREAMS = ("places", "people", "goods", "prices", "campaigns", "months", "rows")
 
 Columns = dict[str, pa.Array]
 
 
-def chain(
-    size: ChainSize | str = "demo", *, seed: int = 1, language: Language = "zh", **changes: object
-) -> "Chain":
+def chain(size: ChainSize | str = "demo", *, seed: int = 1, language: Language = "zh", **changes: object) -> "Chain":
     """Makes a chain; nothing is written yet.
 
     Args:
@@ -198,9 +222,10 @@ class _Run:
             self.missing.append(stock_out_columns(month, made.days, outs, made.places, made.goods))
         self._lines(month, sold, self._basket(month, outs, runs), drawn)
         if place == len(made.days.months) - 1:
-            self._save("inventory", lambda: inventory_columns(
-                month, made.days, outs, made.places, made.goods, made.rng("rows")
-            ))
+            self._save(
+                "inventory",
+                lambda: inventory_columns(month, made.days, outs, made.places, made.goods, made.rng("rows")),
+            )
 
     def _draw(self, runs: campaign.Campaign, month: Month) -> campaign.Draw:
         made = self.chain
@@ -231,7 +256,7 @@ class _Run:
         back: list[Columns] = []
         path = self.folder / f"order_line-{month.name}.parquet"
         with TableFile(path, table("order_line"), statistics=("ordered_at", "business_day")) as file:
-            for part, first in _chunks(sold, self.number):
+            for part, first in chunks(sold, self.number):
                 filled = lines(part, basket, week_of, self.dice)
                 columns = line_columns(part, filled, first, month, made.days, self.names, basket)
                 file.write(columns)
@@ -245,12 +270,17 @@ class _Run:
         self.spent = [*self.spent[-1:], spent]
         net = np.concatenate(nets) if nets else np.zeros(0, np.int64)
         if drawn is not None:
-            drawn.visit_value[:] = _visit_value(sold, net, made.people)[made.people.style[drawn.person]]
+            drawn.visit_value[:] = visit_value(sold, net)[made.people.style[drawn.person]]
         self._beside(month, sold, net)
         self.number += len(sold)
 
     def _returns(
-        self, part: Tickets, filled: Lines, first: int, month: Month, columns: Columns,
+        self,
+        part: Tickets,
+        filled: Lines,
+        first: int,
+        month: Month,
+        columns: Columns,
         spent: npt.NDArray[np.float64],
     ) -> Columns:
         made = self.chain
@@ -269,7 +299,12 @@ class _Run:
         return back.columns
 
     def _remember(
-        self, part: Tickets, filled: Lines, first: int, month: Month, spent: npt.NDArray[np.float64],
+        self,
+        part: Tickets,
+        filled: Lines,
+        first: int,
+        month: Month,
+        spent: npt.NDArray[np.float64],
         drawn: campaign.Draw | None,
     ) -> None:
         """Books a chunk's sales by store and day and by person, redemptions, and what is said about it."""
@@ -330,9 +365,7 @@ class _Run:
         self._save("weather", lambda: weather_columns(made.days, where, dice))
         self._save("shelf", lambda: shelf_columns(made.goods, doors))
         self._save("promotion", lambda: promotion_columns(made.prices, made.goods, made.days, made.places))
-        self._save("price", lambda: price_columns(
-            made.prices, made.goods, made.days, made.places, made.language, dice
-        ))
+        self._save("price", lambda: price_columns(made.prices, made.goods, made.days, made.places, made.language, dice))
         self._save("daily_close", lambda: close_columns(self.book, self.planted, made.days, made.places))
         self._save("target", lambda: target_columns(self.book, made.days, made.places))
 
@@ -344,14 +377,18 @@ class _Run:
         if self.draws:
             self._save("campaign_target", lambda: campaign.target_columns(self.draws, made.people, made.days))
             self._save("touch", lambda: campaign.touch_columns(self.draws, made.people, made.days))
-            self._save("redemption", lambda: campaign.redemption_columns(
-                self.draws, made.people, made.days, order_ids(_redeemed(self.draws))
-            ))
+            self._save(
+                "redemption",
+                lambda: campaign.redemption_columns(
+                    self.draws, made.people, made.days, order_ids(campaign.redeemed_orders(self.draws))
+                ),
+            )
         if self.said:
             nouns = product_columns(made.goods, made.size, made.language, made.rng("rows"))["subcategory"].to_pylist()
-            self._save("interaction", lambda: review_columns(
-                join(self.said), nouns, made.goods.ids, made.places.ids, made.language
-            ))
+            self._save(
+                "interaction",
+                lambda: review_columns(join(self.said), nouns, made.goods.ids, made.places.ids, made.language),
+            )
 
     def _truths(self) -> None:
         made = self.chain
@@ -359,7 +396,7 @@ class _Run:
         self._truth("record", record_truth_columns(made.people))
         self._truth("elasticity", elasticity_columns(made.goods))
         self._truth("week_price", week_price_columns(made.prices, made.goods, made.days))
-        self._truth("footfall", _footfall_columns(made.days))
+        self._truth("footfall", footfall_columns(made.days))
         self._truth("close_fault", fault_columns(self.planted, made.days, made.places))
         columns = identifier_columns(made.people, made.days, made.rng("rows"))
         self.files["identifiers"] = [save_plain(self.folder / "raw" / "identifiers.parquet", columns)]
@@ -375,39 +412,3 @@ class _Run:
     def _truth(self, name: str, columns: Columns) -> None:
         path = save_plain(self.folder / "truth" / f"{name}.parquet", columns)
         self.files.setdefault("truth", []).append(path)
-
-
-def _chunks(sold: Tickets, first: int) -> "list[tuple[Tickets, int]]":
-    """Cuts a month's tickets so that a chunk has about 400,000 lines."""
-    ends = np.cumsum(sold.lines, dtype=np.int64)
-    total = int(ends[-1]) if len(ends) else 0
-    pieces = max(1, round(total / _CHUNK))
-    cuts = np.searchsorted(ends, np.linspace(0, total, pieces + 1)[1:-1]) if total else []
-    edges = [0, *map(int, cuts), len(sold)]
-    return [(sold.taken(slice(a, b)), first + a) for a, b in zip(edges, edges[1:], strict=False) if b > a]
-
-
-def _visit_value(sold: Tickets, net: npt.NDArray[np.integer], made: People) -> npt.NDArray[np.float64]:
-    """Mean net amount of a visit without an offer, by style, in currency."""
-    plain = (sold.person >= 0) & (sold.offer == 0)
-    total = np.bincount(sold.style[plain], net[plain], minlength=3)
-    count = np.bincount(sold.style[plain], minlength=3)
-    value: npt.NDArray[np.float64] = total / np.maximum(count, 1) / 100
-    return value
-
-
-def _redeemed(draws: list[campaign.Draw]) -> npt.NDArray[np.int64]:
-    orders = np.concatenate([d.redeemed_order for d in draws])
-    found: npt.NDArray[np.int64] = orders[orders >= 0]
-    return found
-
-
-def _footfall_columns(days: Almanac) -> Columns:
-    """Planted footfall by day and trade area: weekday, holiday, school, festival and season together."""
-
-
-    return {
-        "day": pa.array(np.tile(days.epoch, len(TRADE_AREAS))).view(pa.date32()),
-        "trade_area": pa.array(np.repeat(TRADE_AREAS, len(days.days))),
-        "footfall": pa.array(days.weight.ravel()),
-    }

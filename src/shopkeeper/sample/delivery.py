@@ -27,9 +27,15 @@ def fulfilment_columns(
     """The rows of `fulfilment` of a month's on-line orders; one in a hundred platform orders arrives late."""
     places = _online(made)
     channel, count = made.channel[places], len(places)
-    mode = np.where(channel == MARKETPLACE, 1, np.where(channel == 1, rng.integers(0, 2, count), rng.integers(1, 3, count)))
+    mode = np.where(
+        channel == MARKETPLACE, 1, np.where(channel == 1, rng.integers(0, 2, count), rng.integers(1, 3, count))
+    )
     numbers = first_number + places
-    paid = days.midnight[month.first + made.day[places]] + made.minute[places].astype(np.int64) * _MINUTE + numbers % 60 * 1_000_000
+    paid = (
+        days.midnight[month.first + made.day[places]]
+        + made.minute[places].astype(np.int64) * _MINUTE
+        + numbers % 60 * 1_000_000
+    )
     promise = np.choose(mode, [20, 40, 1_440])
     taken = np.choose(mode, [12, 30, 1_200]) * rng.gamma(20, 1 / 20, count)
     picked = paid + (taken * 0.35 * _MINUTE).astype(np.int64)
@@ -57,7 +63,13 @@ def charge_columns(made: Tickets, net_of_ticket: Ints, first_number: int) -> dic
     other = places[made.channel[places] != MARKETPLACE]
     net = net_of_ticket[platform]
     amounts = np.stack(
-        [np.round(net * 0.18), np.full(len(net), 400), np.round(net * 0.04), np.round(net * 0.05), np.full(len(net), 100)]
+        [
+            np.round(net * 0.18),
+            np.full(len(net), 400),
+            np.round(net * 0.04),
+            np.round(net * 0.05),
+            np.full(len(net), 100),
+        ]
     ).T.astype(np.int64)
     numbers = first_number + np.concatenate([np.repeat(platform, len(_KINDS)), other])
     kinds = np.concatenate([np.tile(np.arange(len(_KINDS)), len(platform)), np.full(len(other), len(_KINDS) - 1)])

@@ -21,26 +21,44 @@ _ZIPF = 0.85
 _BRANDS = {
     "zh": ("小店优选", "云田", "禾小满", "橘子湖", "南山坡", "大白鹅", "半日闲", "月牙湾", "青石巷", "麦垛"),
     "en": (
-        "Corner Choice", "Cloudfield", "Littlegrain", "Orange Lake", "Southhill", "White Goose", "Half Day",
-        "Crescent Bay", "Stone Lane", "Haystack",
+        "Corner Choice",
+        "Cloudfield",
+        "Littlegrain",
+        "Orange Lake",
+        "Southhill",
+        "White Goose",
+        "Half Day",
+        "Crescent Bay",
+        "Stone Lane",
+        "Haystack",
     ),
 }
 # Kinds of each occasion's goods: breakfast, meal, drink, snack, home, counter.
 _FLAVOURS = {
     "zh": (
-        ("原味", "经典", "低糖", "浓香", "手工"), ("经典", "香辣", "招牌", "家常", "鲜香"),
-        ("原味", "低糖", "清爽", "柚子", "蜂蜜"), ("原味", "海盐", "蜂蜜", "香脆", "经典"),
-        ("家用", "便携", "清香", "经典", "超值"), ("",),
+        ("原味", "经典", "低糖", "浓香", "手工"),
+        ("经典", "香辣", "招牌", "家常", "鲜香"),
+        ("原味", "低糖", "清爽", "柚子", "蜂蜜"),
+        ("原味", "海盐", "蜂蜜", "香脆", "经典"),
+        ("家用", "便携", "清香", "经典", "超值"),
+        ("",),
     ),
     "en": (
-        ("Plain", "Classic", "Low sugar", "Rich", "Handmade"), ("Classic", "Spicy", "House", "Homestyle", "Savoury"),
-        ("Plain", "Low sugar", "Fresh", "Pomelo", "Honey"), ("Plain", "Sea salt", "Honey", "Crunchy", "Classic"),
-        ("Family", "Travel", "Scented", "Classic", "Value"), ("",),
+        ("Plain", "Classic", "Low sugar", "Rich", "Handmade"),
+        ("Classic", "Spicy", "House", "Homestyle", "Savoury"),
+        ("Plain", "Low sugar", "Fresh", "Pomelo", "Honey"),
+        ("Plain", "Sea salt", "Honey", "Crunchy", "Classic"),
+        ("Family", "Travel", "Scented", "Classic", "Value"),
+        ("",),
     ),
 }
 _SIZES = (
-    ("80g", "120g", "200g"), ("150g", "260g", "400g"), ("250ml", "330ml", "500ml"), ("60g", "100g", "180g"),
-    ("S", "M", "L"), ("",),
+    ("80g", "120g", "200g"),
+    ("150g", "260g", "400g"),
+    ("250ml", "330ml", "500ml"),
+    ("60g", "100g", "180g"),
+    ("S", "M", "L"),
+    ("",),
 )
 _SHELF_PRODUCTS = 2_000
 
@@ -103,9 +121,18 @@ def categories(language: Language) -> tuple[Category, ...]:
     text = resources.files("shopkeeper.sample").joinpath("categories.csv").read_text(encoding="utf-8")
     return tuple(
         Category(
-            row[f"department_{language}"], row[f"category_{language}"], row["kind"], float(row["low"]),
-            float(row["high"]), float(row["cost"]), int(row["occasion"]), float(row["elasticity"]), row["season"],
-            float(row["weight"]), int(row["shelf_life"]), tuple(row[f"nouns_{language}"].split("|")),
+            row[f"department_{language}"],
+            row[f"category_{language}"],
+            row["kind"],
+            float(row["low"]),
+            float(row["high"]),
+            float(row["cost"]),
+            int(row["occasion"]),
+            float(row["elasticity"]),
+            row["season"],
+            float(row["weight"]),
+            int(row["shelf_life"]),
+            tuple(row[f"nouns_{language}"].split("|")),
         )
         for row in csv.DictReader(text.splitlines())
     )
@@ -124,7 +151,9 @@ def goods(size: ChainSize, language: Language, rng: np.random.Generator) -> Good
     category, popularity = category[order], popularity[order] / popularity.sum()
     low, high, ratio = (np.array([getattr(c, n) for c in catalogue])[category] for n in ("low", "high", "cost"))
     cents = _round_price(low * (high / low) ** rng.beta(1.6, 2.4, count))
-    cents = np.where(_kind_is(catalogue, category, "top_up", "gift_card"), np.maximum(1_000, cents // 1_000 * 1_000), cents)
+    cents = np.where(
+        _kind_is(catalogue, category, "top_up", "gift_card"), np.maximum(1_000, cents // 1_000 * 1_000), cents
+    )
     brand = np.where(rng.random(count) < 0.14, 0, rng.integers(1, len(_BRANDS[language]), count))
     spread = np.where(ratio < 0.85, rng.normal(0, 0.03, count), 0)
     base = np.array([c.elasticity for c in catalogue])[category]
@@ -156,7 +185,9 @@ def _kind_is(catalogue: tuple[Category, ...], category: Ints, *kinds: str) -> np
 
 def _category(catalogue: tuple[Category, ...], count: int, rng: np.random.Generator) -> Ints:
     """Every category has two products at least; the rest fall by weight."""
-    weight = np.array([c.weight * (0.1 if c.kind in ("top_up", "bag", "service", "gift_card") else 1) for c in catalogue])
+    weight = np.array(
+        [c.weight * (0.1 if c.kind in ("top_up", "bag", "service", "gift_card") else 1) for c in catalogue]
+    )
     sure = np.repeat(np.arange(len(catalogue)), 2)
     return np.concatenate([sure, rng.choice(len(catalogue), count - len(sure), p=weight / weight.sum())])
 
@@ -201,9 +232,7 @@ def product_columns(made: Goods, size: ChainSize, language: Language, rng: np.ra
         gap.join((brands[b], f, n, s) if p else (brands[b], n))
         for b, f, n, s, p in zip(made.brand, flavours, nouns, sizes, packed, strict=True)
     ]
-    attributes = [
-        [("flavour", f), ("size", s)] if p else [] for f, s, p in zip(flavours, sizes, packed, strict=True)
-    ]
+    attributes = [[("flavour", f), ("size", s)] if p else [] for f, s, p in zip(flavours, sizes, packed, strict=True)]
     launched = [size.starts_on + timedelta(days=int(day)) for day in made.launched]
     return {
         "product_id": pa.array(made.ids),
@@ -253,4 +282,3 @@ def shelf_columns(made: Goods, stores: tuple[str, ...]) -> dict[str, pa.Array]:
         "level": pa.array(np.tile(np.where(place < count // 4, "3", (place % 5 + 1).astype(str)), total)),
         "facings": pa.array(np.tile(facings, total)),
     }
-

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -72,7 +73,7 @@ class TableFile:
         self._writer: pq.ParquetWriter | None = None
         self.rows = 0
 
-    def __enter__(self) -> "TableFile":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -119,7 +120,7 @@ class TableFile:
 
 
 def _nested(kind: pa.DataType) -> bool:
-    return pa.types.is_map(kind) or pa.types.is_list(kind)
+    return bool(pa.types.is_map(kind) or pa.types.is_list(kind))
 
 
 def save(folder: Path, table: Table, columns: Mapping[str, pa.Array]) -> list[Path]:

@@ -14,7 +14,14 @@ from shopkeeper.sample.size import ChainSize
 from shopkeeper.sample.text import Ints, cut, numbered, words
 
 __all__ = [
-    "IMPULSIVE", "RATIONAL", "SOURCES", "People", "customer_columns", "people", "person_truth_columns", "record_ids",
+    "IMPULSIVE",
+    "RATIONAL",
+    "SOURCES",
+    "People",
+    "customer_columns",
+    "people",
+    "person_truth_columns",
+    "record_ids",
     "true_ids",
 ]
 
@@ -25,6 +32,7 @@ IMPULSIVE, RATIONAL = 1, 2
 _PREFIX = np.array([b"CT00", b"CM00", b"CA00", b"CW00"], "S4")
 _STEP = np.array([38_710_529, 61_803_397, 27_182_819, 57_721_567], np.int64)
 _SHIFT = np.array([14_142_135, 17_320_508, 22_360_679, 26_457_513], np.int64)
+_FIRST_BIT = np.array([0, *((number & -number).bit_length() - 1 for number in range(1, 16))])
 _NUMBERS = 100_000_000
 _ACQUISITION = ("store", "mini_program", "promotion", "referral")
 
@@ -64,7 +72,7 @@ class People:
     @property
     def primary(self) -> Ints:
         """The source of each person's first record."""
-        return np.argmax((self.records[:, None] >> np.arange(len(SOURCES))) & 1, axis=1)
+        return _FIRST_BIT[self.records]
 
     def alive(self, first: int, end: int) -> tuple[Ints, Ints]:
         """First day and day after the last on which each person comes, within a span."""
@@ -107,7 +115,8 @@ def people(size: ChainSize, days: Almanac, stores: Places, rng: np.random.Genera
 def _hazard(rate: Floats, style: Ints, acquisition: Ints, rng: np.random.Generator) -> Floats:
     """Chance of leaving on a day: higher for who came for a promotion, comes seldom or buys on impulse."""
     log = np.log(1 / 600) + 0.9 * (acquisition == 2) - 0.35 * np.log(rate) + 0.35 * (style == IMPULSIVE)
-    return np.exp(log + rng.normal(0, 0.4, len(rate)))
+    result: Floats = np.exp(log + rng.normal(0, 0.4, len(rate)))
+    return result
 
 
 def _records(size: ChainSize, acquisition: Ints, rng: np.random.Generator) -> Ints:
@@ -119,7 +128,8 @@ def _records(size: ChainSize, acquisition: Ints, rng: np.random.Generator) -> In
     drawn = rng.random((count, len(SOURCES))) < share
     drawn[:, 0] |= ~drawn.any(axis=1)
     drawn[:, 1] |= acquisition == 1
-    return (drawn << np.arange(len(SOURCES))).sum(axis=1)
+    result: Ints = (drawn << np.arange(len(SOURCES))).sum(axis=1)
+    return result
 
 
 def _rate_scale(size: ChainSize, days: Almanac, stores: Places, made: People) -> float:
@@ -146,7 +156,8 @@ def true_ids(person: Ints) -> pa.Array:
 
 def record_pairs(made: People) -> tuple[Ints, Ints]:
     """Person and source of every customer record, by person."""
-    return np.nonzero((made.records[:, None] >> np.arange(len(SOURCES))) & 1)
+    person, source = np.nonzero((made.records[:, None] >> np.arange(len(SOURCES))) & 1)
+    return person, source
 
 
 def registered(made: People, person: Ints, source: Ints, days: Almanac) -> pa.Array:

@@ -88,7 +88,7 @@ def places(size: ChainSize, language: Language, rng: np.random.Generator) -> Pla
     """Makes the stores of a chain: own and franchise, in cities, each in a trade area."""
     count, speaks_english = size.stores, language == "en"
     regions = min(len(_CITIES), max(1, count // 4))
-    cities = tuple((c[int(speaks_english)], c[2], c[3], r) for r in range(regions) for c in _CITIES[r])
+    cities = tuple(((c[1] if speaks_english else c[0]), c[2], c[3], r) for r in range(regions) for c in _CITIES[r])
     city = np.arange(count) % len(cities)
     area = rng.permutation(np.arange(count) % len(TRADE_AREAS))
     opened = np.where(rng.random(count) < 0.12, rng.integers(30, max(31, size.days // 2), count), -1)
@@ -96,7 +96,8 @@ def places(size: ChainSize, language: Language, rng: np.random.Generator) -> Pla
     before = -rng.integers(200, 2_500, count)
     spots = _SPOTS[language]
     names = [
-        _store_name(language, cities[c][0], spots[a][n % 4], n // 4) for n, (c, a) in enumerate(zip(city, area, strict=True))
+        _store_name(language, cities[c][0], spots[a][n % 4], n // 4)
+        for n, (c, a) in enumerate(zip(city, area, strict=True))
     ]
     ids = [f"S{number:04d}" for number in range(1, count + 1)]
     return Places(
@@ -161,7 +162,9 @@ def org_unit_columns(made: Places, size: ChainSize, language: Language) -> dict[
     ]
     rows += [(f"R{r:02d}", "CHAIN", "region", name, start, None) for r, name in enumerate(made.regions, 1)]
     suffix = "区" if language == "zh" else " area"
-    rows += [(f"A{a:02d}", f"R{c[3] + 1:02d}", "area", c[0] + suffix, start, None) for a, c in enumerate(made.cities, 1)]
+    rows += [
+        (f"A{a:02d}", f"R{c[3] + 1:02d}", "area", c[0] + suffix, start, None) for a, c in enumerate(made.cities, 1)
+    ]
     online = f"A{len(made.cities) + 1:02d}"
     rows.append((online, f"R{len(made.regions):02d}", "area", made.regions[-1] + suffix, start, None))
     moved = size.starts_on + timedelta(days=size.days // 2)

@@ -101,9 +101,13 @@ def _on_sale(made: Goods, days: Almanac, week: int) -> npt.NDArray[np.float64]:
     warm = np.cos((day.timetuple().tm_yday - 205) / 365.25 * 2 * np.pi)
     month, moon = days.lunar[min(first + 3, len(days.lunar) - 1)]
     festive = (month, moon >= 15) == (12, True) or (month, moon <= 3) == (1, True)
-    by_season = {"even": 1.0, "summer": np.exp(0.7 * warm), "winter": np.exp(-0.5 * warm), "festival": 2.2 if festive else 1.0}
+    by_season = {
+        "even": 1.0,
+        "summer": np.exp(0.7 * warm),
+        "winter": np.exp(-0.5 * warm),
+        "festival": 2.2 if festive else 1.0,
+    }
     season = np.array([by_season[c.season] for c in made.categories])[made.category]
     launch_week = np.where(made.launched < 0, -1, days.weeks[np.clip(made.launched, 0, len(days.weeks) - 1)])
     result: npt.NDArray[np.float64] = season * (launch_week < week)
     return result
-

@@ -19,7 +19,7 @@ _SHARE = 0.02
 _SHARE_AT_DOOR = 0.002
 _MOST_A_MONTH = 20_000
 _GOOD, _BAD = 1, 0
-_SAID = {
+_SAID: dict[Language, dict[tuple[str, int], tuple[str, ...]]] = {
     "zh": {
         ("taste", _GOOD): ("{}味道很好，还会回购", "{}真的好吃，推荐", "口味不错，{}一直在买"),
         ("taste", _BAD): ("{}太咸了，不太好吃", "{}味道变了，没有以前好", "{}口感一般，有点失望"),
@@ -75,11 +75,20 @@ def reviews(
     count = len(places)
     good = (rng.random(count) < 0.72).astype(np.int8)
     rating = np.where(good == _GOOD, rng.integers(4, 6, count), rng.integers(1, 4, count))
-    spoken = days.midnight[month.first + made.day[places]] + (made.minute[places] + rng.integers(30, 1_200, count)) * 60_000_000
+    spoken = (
+        days.midnight[month.first + made.day[places]]
+        + (made.minute[places] + rng.integers(30, 1_200, count)) * 60_000_000
+    )
     return Reviews(
-        number=first_number + places, person=made.person[places], source=made.source[places],
-        store=made.store[places], product=drawn.product[drawn.starts[places]], instant=spoken, rating=rating,
-        aspect=rng.integers(0, len(ASPECTS), count), good=good,
+        number=first_number + places,
+        person=made.person[places],
+        source=made.source[places],
+        store=made.store[places],
+        product=drawn.product[drawn.starts[places]],
+        instant=spoken,
+        rating=rating,
+        aspect=rng.integers(0, len(ASPECTS), count),
+        good=good,
     )
 
 

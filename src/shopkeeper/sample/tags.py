@@ -60,10 +60,12 @@ def price_columns(
     own = len(week) * stores.physical
     rivals = min(_RIVAL_PRODUCTS, len(made.ids))
     store = np.concatenate([np.repeat(np.arange(stores.physical), len(week)), np.zeros(rivals, np.int64)])
-    cents = np.concatenate([
-        np.tile(paid[week, product], stores.physical),
-        np.round(made.cents[:rivals] * rng.uniform(0.93, 1.08, rivals) / 10).astype(np.int64) * 10,
-    ])
+    cents = np.concatenate(
+        [
+            np.tile(paid[week, product], stores.physical),
+            np.round(made.cents[:rivals] * rng.uniform(0.93, 1.08, rivals) / 10).astype(np.int64) * 10,
+        ]
+    )
     day = np.concatenate([np.tile(_monday(days, week), stores.physical), np.full(rivals, days.epoch[-1])])
     place = np.concatenate([np.tile(product, stores.physical), np.arange(rivals)])
     instant = days.midnight[day - days.epoch[0]] + 6 * 3_600_000_000

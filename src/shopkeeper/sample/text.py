@@ -44,7 +44,9 @@ def words(ids: npt.NDArray[np.void], present: npt.NDArray[np.bool_] | None = Non
     return pa.Array.from_buffers(pa.string(), len(present), [validity, pa.py_buffer(offsets), pa.py_buffer(ids)])
 
 
-def cut(indices: Ints, values: pa.Array, absent: npt.NDArray[np.bool_] | None = None) -> pa.DictionaryArray:
+def cut(
+    indices: Ints | npt.NDArray[np.bool_], values: pa.Array, absent: npt.NDArray[np.bool_] | None = None
+) -> pa.DictionaryArray:
     """Gives a column of few different values as places in the list of them, empty where `absent`."""
     places = pa.array(np.asarray(indices, np.int32), mask=absent)
     return pa.DictionaryArray.from_arrays(places, values, safe=False)

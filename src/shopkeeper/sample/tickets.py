@@ -1,6 +1,7 @@
 """The tickets of one month: who comes, where, when, by which channel, and for what."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from shopkeeper.sample.places import Places
 from shopkeeper.sample.size import ChainSize
 from shopkeeper.sample.text import Ints
 
-__all__ = ["CHANNEL_NAMES", "ORDER_SOURCES", "Tickets", "guest_rate", "tickets"]
+__all__ = ["CHANNEL_NAMES", "ORDER_SOURCES", "Tickets", "chunks", "guest_rate", "tickets", "visit_value"]
 
 ORDER_SOURCES = ("till", "mini_program", "app", "web", "delivery")
 CHANNEL_NAMES = ("store", "mini_program", "app", "web", "marketplace")
@@ -21,6 +22,7 @@ MARKETPLACE = 4
 _MARKETPLACE_SHARE = 0.13
 _HOME_SHARE = 0.82
 _DAY_MINUTES = 2_048
+_CHUNK = 400_000
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Tickets:
 
 def guest_rate(size: ChainSize, days: Almanac, stores: Places, wanted: float) -> float:
     """What makes the guests' tickets come to `wanted`: tickets a store of weight 1 sees on an ordinary day."""
-    return wanted / max(_open_weight(days, stores, 0, size.days).sum(), 1e-9)
+    return wanted / max(float(_open_weight(days, stores, 0, size.days).sum()), 1e-9)
 
 
 def _open_weight(days: Almanac, stores: Places, first: int, end: int) -> Floats:
@@ -141,7 +143,9 @@ def _visits(
     total = np.concatenate([np.zeros((4, 1)), np.cumsum(days.weight[:, month.first : month.end], axis=1)], axis=1)
     first, end = made.alive(month.first, month.end)
     active = np.flatnonzero(end > first)
-    counts = rng.poisson(made.rate[active] * _mass(total, active, first, end, stores, made, month) * (1 + EPISODE_LIFT * hidden[active]))
+    counts = rng.poisson(
+        made.rate[active] * _mass(total, active, first, end, stores, made, month) * (1 + EPISODE_LIFT * hidden[active])
+    )
     person = np.repeat(active, counts)
     day = _days(total, person, first, end, stores, made, month, rng)
     if drawn is None:
@@ -153,16 +157,20 @@ def _visits(
     return np.concatenate([person, more]), np.concatenate([day, more_day])
 
 
-def _mass(
-    total: Floats, person: Ints, first: Ints, end: Ints, stores: Places, made: People, month: Month
-) -> Floats:
+def _mass(total: Floats, person: Ints, first: Ints, end: Ints, stores: Places, made: People, month: Month) -> Floats:
     area = stores.area[made.home[person]]
     mass: Floats = total[area, end[person] - month.first] - total[area, first[person] - month.first]
     return mass
 
 
 def _days(
-    total: Floats, person: Ints, first: Ints, end: Ints, stores: Places, made: People, month: Month,
+    total: Floats,
+    person: Ints,
+    first: Ints,
+    end: Ints,
+    stores: Places,
+    made: People,
+    month: Month,
     rng: np.random.Generator,
 ) -> Ints:
     """Draws a day of the month for each visit, by footfall, within the person's life."""
@@ -173,12 +181,11 @@ def _days(
     # One sorted list for all areas: each area's sums are lifted above the one before.
     lift = total.max() + 1
     steps = (total + np.arange(len(total))[:, None] * lift).ravel()
-    return np.searchsorted(steps, point + area * lift, "right") - 1 - area * total.shape[1]
+    found: Ints = np.searchsorted(steps, point + area * lift, "right") - 1 - area * total.shape[1]
+    return found
 
 
-def _guests(
-    month: Month, days: Almanac, stores: Places, rate: float, rng: np.random.Generator
-) -> tuple[Ints, Ints]:
+def _guests(month: Month, days: Almanac, stores: Places, rate: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Guests' tickets: Poisson by store and day."""
     counts = rng.poisson(rate * _open_weight(days, stores, month.first, month.end))
     store, day = np.indices(counts.shape)
@@ -195,8 +202,7 @@ def _where(
     wish = np.where(online, np.digitize(rng.random(count, dtype=np.float32), [0.7, 0.9]) + 1, 0)
     only_online = records & 1 == 0
     channel = np.where((records >> wish) & 1 == 1, wish, 0)
-    primary = made.primary
-    source = np.where((channel == 0) & only_online, primary[person], channel)
+    source = np.where((channel == 0) & only_online, made.primary[person], channel)
     store = made.home[person]
     away = np.flatnonzero(rng.random(count, dtype=np.float32) >= _HOME_SHARE)
     store = store.copy()
@@ -211,7 +217,8 @@ def _other_store(month: Month, days: Almanac, stores: Places, day: Ints, rng: np
     sums = np.cumsum(weight, axis=1)
     share = sums / sums[:, -1:] + np.arange(len(sums))[:, None]
     found = np.searchsorted(share.ravel(), day + rng.random(len(day)), "right")
-    return np.minimum(found - day * weight.shape[1], weight.shape[1] - 1)
+    store: Ints = np.minimum(found - day * weight.shape[1], weight.shape[1] - 1)
+    return store
 
 
 def _hour(
@@ -219,7 +226,7 @@ def _hour(
 ) -> npt.NDArray[np.int32]:
     rest = ~days.working[month.first : month.end]
     card = rng.integers(0, HOURS.shape[-1], len(store), dtype=np.int32)
-    hour: npt.NDArray[np.int32] = HOURS[stores.area[store], rest[day].view(np.int8), stores.all_day[store].view(np.int8), card]
+    hour = HOURS[stores.area[store], rest[day].view(np.int8), stores.all_day[store].view(np.int8), card]
     return hour.astype(np.int32)
 
 
@@ -231,3 +238,22 @@ def _mark_redeemed(made: Tickets, drawn: Draw, people: int) -> None:
     _, first = np.unique(made.person[found], return_index=True)
     places = found[first]
     made.offer[places] = made.person[places] % OFFERS + 1
+
+
+def chunks(sold: Tickets, first: int) -> list[tuple[Tickets, int]]:
+    """Cuts a month's tickets so that a chunk has about 400,000 lines."""
+    ends = np.cumsum(sold.lines, dtype=np.int64)
+    total = int(ends[-1]) if len(ends) else 0
+    pieces = max(1, round(total / _CHUNK))
+    cuts = np.searchsorted(ends, np.linspace(0, total, pieces + 1)[1:-1])
+    edges = [0, *map(int, cuts), len(sold)]
+    return [(sold.taken(slice(a, b)), first + a) for a, b in pairwise(edges) if b > a]
+
+
+def visit_value(sold: Tickets, net: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+    """Mean net amount of a visit without an offer, by style, in currency."""
+    plain = (sold.person >= 0) & (sold.offer == 0)
+    total = np.bincount(sold.style[plain], net[plain], minlength=3)
+    count = np.bincount(sold.style[plain], minlength=3)
+    value: npt.NDArray[np.float64] = total / np.maximum(count, 1) / 100
+    return value
