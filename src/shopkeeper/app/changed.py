@@ -6,11 +6,12 @@ from datetime import date
 import pyarrow as pa
 
 from shopkeeper.app.shop import Shop
+from shopkeeper.profile.person_habit import CHANGED_PERSON
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Column, Table, Type
 from shopkeeper.storage.changes import changed_days, changed_keys
 
-__all__ = ["LINES", "days_to_redo", "people_to_redo"]
+__all__ = ["LINES", "days_to_redo", "others", "people_to_redo"]
 
 LINES = "order_line"
 _PRODUCTS = "product_fact"
@@ -93,6 +94,16 @@ def people_to_redo(
     every = pa.concat_tables([rows.cast(schema) for rows in found]) if found else schema.empty_table()
     distinct = Query.from_sql("SELECT DISTINCT person_id FROM found_person", name="people", inputs=(_PERSON_IDS,))
     return shop.duckdb.arrow(distinct, {"found_person": every})
+
+
+def others(table: Table) -> Query:
+    """The rows of a table of people that stay as they are: those not named by the input `changed_person`."""
+    columns = ", ".join(f"t.{name}" for name in table.column_names)
+    return Query.from_sql(
+        f"SELECT {columns} FROM {table.name} AS t ANTI JOIN changed_person AS c ON c.person_id = t.person_id",
+        name=f"others of {table.name}",
+        inputs=(CHANGED_PERSON,),
+    )
 
 
 def _changed_products(

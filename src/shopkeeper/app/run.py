@@ -10,12 +10,13 @@ from graphlib import TopologicalSorter
 
 import pyarrow as pa
 
-from shopkeeper.app.changed import days_to_redo, people_to_redo
+from shopkeeper.app.changed import days_to_redo, others, people_to_redo
 from shopkeeper.app.plan import Plan
 from shopkeeper.app.shop import Shop, as_of_or_last, now
 from shopkeeper.app.steps import plans
 from shopkeeper.base.errors import MissingError
 from shopkeeper.schema.step import Refresh
+from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage import warehouse
 from shopkeeper.storage.lake import Snapshot
 
@@ -203,14 +204,13 @@ def _people(shop: Shop, plan: Plan, old: _Noted, wanted: _Noted) -> tuple[Snapsh
     people = people_to_redo(shop, old.inputs, wanted.inputs, seen, plan.through)
     if people is None:
         return None
-    after = warehouse.replace(
-        shop.lake,
-        shop.engine,
-        plan.writes,
-        plan.query(wanted.as_of, changed=True),
-        inputs={"changed_person": people},
-        properties=wanted.properties(plan.name),
-    )
+    before, table = shop.lake.snapshot(plan.writes), declared_table(plan.writes)
+    if before is None or not people.num_rows:
+        return before, "0 people"
+    inputs = {"changed_person": people}
+    files = shop.engine.write(plan.query(wanted.as_of, changed=True), table, inputs)
+    files += shop.engine.write(others(table), table, inputs)
+    after = shop.lake.replace(plan.writes, files, wanted.properties(plan.name), expected=before.id)
     return after, f"{people.num_rows} people"
 
 

@@ -112,19 +112,25 @@ class ProfileSettings(_Section):
 
 
 class LifecycleSettings(_Section):
-    """Cut-points of the fixed-day lifecycle, in days since the last order."""
+    """Cut-points of the lifecycle; what is computed carries a version that follows from them."""
 
-    new_days: int = Field(30, ge=1, description="A person is new for this long after the first order.")
-    sleeping_days: int = Field(60, ge=1, description="Without an order for longer than this, a person sleeps.")
-    lapsed_days: int = Field(120, ge=2, description="Without an order for longer than this, a person has lapsed.")
+    new_days: int = Field(30, ge=1, description="A person is new for so many days after the first visit.")
+    sleeping_gaps: float = Field(3.0, gt=0, description="More own rhythms than this without a visit is sleeping.")
+    lapsed_gaps: float = Field(6.0, gt=0, description="More own rhythms than this without a visit is lapsed.")
+    shortest: float = Field(7.0, gt=0, description="The shortest rhythm taken for a person's own, in days.")
+    longest: float = Field(120.0, gt=0, description="The longest rhythm taken for a person's own, in days.")
+    usual: float = Field(30.0, gt=0, description="The rhythm of people who have none yet, in days.")
+    sleeping_days: int = Field(90, ge=1, description="More days without a visit is sleeping, by fixed days.")
+    lapsed_days: int = Field(180, ge=2, description="More days without a visit is lapsed, by fixed days.")
+    trend_factor: float = Field(1.25, ge=1, description="How many times the 90 days before make a rising trend.")
 
 
 class RfmSettings(_Section):
-    """Cut-points of the RFM scores 1 to 5: the borders between them, rising."""
+    """Cut-points of the RFM points 1 to 5; what is computed carries a version that follows from them."""
 
-    recency_cuts: FourCuts = Field((7, 14, 30, 60), description="Days since the last order between scores 5 to 1.")
-    frequency_cuts: FourCuts = Field((2, 4, 8, 16), description="Orders in 365 days between scores 1 to 5.")
-    monetary_cuts: FourCuts = Field((50, 200, 500, 1500), description="Spend in 365 days between scores 1 to 5.")
+    recency_cuts: FourCuts = Field((7, 30, 60, 120), description="At most so many days since the last purchase: 5 to 2.")
+    frequency_cuts: FourCuts = Field((3, 6, 12, 24), description="At least so many orders in 365 days: 2 to 5 points.")
+    monetary_cuts: FourCuts = Field((100, 500, 1000, 2000), description="At least so much in 365 days: 2 to 5 points.")
 
 
 class EngageSettings(_Section):

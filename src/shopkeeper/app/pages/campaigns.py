@@ -21,7 +21,7 @@ class CampaignResult:
         starts_on: The first day.
         ends_on: The last day.
         targeted: People chosen for it.
-        redeemers: People who used an offer of it.
+        redeemers: Those of them who used an offer of it.
     """
 
     campaign_id: str
@@ -60,7 +60,11 @@ def campaign_results(shop: Shop, *, limit: int | None = None) -> tuple[CampaignR
             SELECT campaign_id, COUNT(DISTINCT customer_id) AS targeted FROM campaign_target GROUP BY campaign_id
         ) AS t ON t.campaign_id = c.campaign_id
         LEFT JOIN (
-            SELECT campaign_id, COUNT(DISTINCT customer_id) AS redeemers FROM redemption GROUP BY campaign_id
+            SELECT t.campaign_id, COUNT(DISTINCT t.customer_id) AS redeemers
+            FROM campaign_target AS t
+            JOIN redemption AS u
+                ON u.campaign_id = t.campaign_id AND u.source = t.source AND u.customer_id = t.customer_id
+            GROUP BY t.campaign_id
         ) AS r ON r.campaign_id = c.campaign_id
         ORDER BY c.starts_on DESC, c.campaign_id
         """,

@@ -1,0 +1,188 @@
+"""The data page: tables, where they come from, what was checked and refused, and the jobs that keep them fresh."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from shopkeeper.app.pages.reading import rows
+from shopkeeper.app.shop import Shop
+from shopkeeper.app.table import TableState, describe, list_tables, show
+from shopkeeper.schema.query import Query
+from shopkeeper.schema.table import Column, Privacy
+from shopkeeper.storage.lake import Snapshot
+from shopkeeper.storage.state.jobs import Job
+from shopkeeper.storage.state.loads import Load
+from shopkeeper.storage.state.runs import Run
+
+__all__ = [
+    "Check",
+    "Edge",
+    "Refusals",
+    "RefusedRow",
+    "TablePage",
+    "Work",
+    "checks",
+    "lineage",
+    "refusals",
+    "table_page",
+    "work",
+]
+
+_ROWS_SHOWN = 20
+_REFUSED_SHOWN = 100
+_RUNS_SHOWN = 10
+_SNAPSHOTS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One table that another was computed from."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class TablePage:
+    """One table.
+
+    Args:
+        state: Rows, bytes, when it was written, what it came from.
+        columns: Its columns.
+        feeds: The tables that were computed from it.
+        snapshots: Its newest states, newest first.
+        sample: Its first rows, columns of tokens left out.
+    """
+
+    state: TableState
+    columns: tuple[Column, ...]
+    feeds: tuple[str, ...]
+    snapshots: tuple[Snapshot, ...]
+    sample: tuple[Mapping[str, Any], ...] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One quality check of one table, as it came out last."""
+
+    table_name: str
+    check_name: str
+    severity: str
+    ok: bool
+    found: int
+    sample: str | None
+    checked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """One row that was turned away; never the value itself."""
+
+    refused_id: str
+    table_name: str
+    source: str
+    file_name: str | None
+    row_no: int | None
+    column_name: str | None
+    reason: str
+    masked_value: str | None
+    state: str
+    refused_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """The rows that still wait, counted by table and reason, and the newest of them."""
+
+    total: int
+    by_reason: tuple[Mapping[str, Any], ...] = field(hash=False)
+    newest: tuple[RefusedRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Jobs with last and next run, the newest runs with their steps, the newest loads."""
+
+    jobs: tuple[Job, ...]
+    last_run: Run | None
+    runs: tuple[Run, ...]
+    loads: tuple[Load, ...]
+
+
+def lineage(shop: Shop) -> tuple[Edge, ...]:
+    """Gives which table was computed from which, as their snapshots say."""
+    return tuple(Edge(source, state.name) for state in list_tables(shop) for source in state.inputs)
+
+
+def table_page(shop: Shop, name: str) -> TablePage:
+    """Gives one table.
+
+    Raises:
+        MissingError: The dictionary has no such table.
+    """
+    state, columns = describe(shop, name)
+    written = name in shop.lake.tables()
+    shown = [column.name for column in columns if column.privacy is not Privacy.TOKEN]
+    return TablePage(
+        state=state,
+        columns=columns,
+        feeds=tuple(edge.target for edge in lineage(shop) if edge.source == name),
+        snapshots=tuple(reversed(shop.lake.history(name)))[:_SNAPSHOTS_SHOWN] if written else (),
+        sample=tuple(show(shop, name, _ROWS_SHOWN).select(shown).to_pylist()) if written else (),
+    )
+
+
+def checks(shop: Shop) -> tuple[Check, ...]:
+    """Gives the quality checks as they came out last, failed ones first."""
+    query = Query.from_sql(
+        """
+        SELECT table_name, check_name, severity, ok, found, sample, checked_at
+        FROM quality_check
+        ORDER BY ok, severity, table_name, check_name
+        """,
+        name="quality checks",
+    )
+    return tuple(Check(**row) for row in rows(shop, query))
+
+
+def refusals(shop: Shop) -> Refusals:
+    """Gives the refused rows that still wait."""
+    counted = Query.from_sql(
+        """
+        SELECT table_name, source, reason, column_name, COUNT(*) AS rows, MAX(refused_at) AS newest
+        FROM refused
+        WHERE state = 'open'
+        GROUP BY table_name, source, reason, column_name
+        ORDER BY rows DESC, table_name, reason, column_name
+        """,
+        name="refused rows by reason",
+    )
+    newest = Query.from_sql(
+        """
+        SELECT refused_id, table_name, source, file_name, row_no, column_name, reason, masked_value, state, refused_at
+        FROM refused
+        WHERE state = 'open'
+        ORDER BY refused_at DESC, refused_id
+        LIMIT $shown
+        """,
+        name="refused rows",
+        shown=_REFUSED_SHOWN,
+    )
+    by_reason = rows(shop, counted)
+    return Refusals(
+        sum(row["rows"] for row in by_reason),
+        tuple(by_reason),
+        tuple(RefusedRow(**row) for row in rows(shop, newest)),
+    )
+
+
+def work(shop: Shop) -> Work:
+    """Gives the jobs, runs and loads."""
+    state = shop.state
+    return Work(
+        tuple(state.jobs.all()),
+        state.runs.last(),
+        tuple(state.runs.recent(limit=_RUNS_SHOWN)),
+        tuple(state.loads.recent(limit=_RUNS_SHOWN)),
+    )
