@@ -159,7 +159,7 @@ def test_a_run_is_recorded_with_its_steps(shop: Shop) -> None:
     last = shop.state.runs.last()
     assert last is not None
     recorded = shop.state.runs.get(last.id)
-    assert (recorded.state, recorded.by) == ("done", "somebody")
+    assert (recorded.state, recorded.started_by) == ("done", "somebody")
     assert [step.name for step in recorded.steps] == ["product_fact", "basket"]
 
 
