@@ -17,6 +17,7 @@ __all__ = ["Audit", "AuditRow"]
 
 _FIRST = "0" * 64
 _APPEND_LOCK = 7_360_202
+_ROWS_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,12 @@ class Audit:
 
 
 def _rows(connection: Connection) -> Iterator[AuditRow]:
-    query = select(tables.audit).order_by(tables.audit.c.seq).execution_options(yield_per=1_000)
-    for row in connection.execute(query).mappings():
-        yield AuditRow(**row)
+    # By place, not by one open cursor: whoever stops at a broken row leaves nothing open.
+    last, query = -1, select(tables.audit).order_by(tables.audit.c.seq).limit(_ROWS_AT_ONCE)
+    while found := connection.execute(query.where(tables.audit.c.seq > last)).mappings().all():
+        for row in found:
+            yield AuditRow(**row)
+        last = found[-1]["seq"]
 
 
 def _head(connection: Connection) -> tuple[int, str]:

@@ -57,9 +57,9 @@ class Leases:
                     index_elements=["name"],
                     set_={field: value for field, value in values.items() if field != "name"},
                     where=(leases.c.expires_at <= now) | (leases.c.holder == holder),
-                )
-            ).rowcount
-        if not taken:
+                ).returning(leases.c.name)
+            ).first()
+        if taken is None:
             raise ConflictError(
                 f"another process holds '{name}'", next_step="wait until it ends; shopkeeper doctor says who it is"
             )

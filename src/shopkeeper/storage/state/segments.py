@@ -175,9 +175,9 @@ class Segments:
                 index_elements=["name"],
                 set_=head,
                 where=tables.segments.c.version == version.version - 1,
-            )
+            ).returning(tables.segments.c.name)
         )
-        if not moved.rowcount:
+        if moved.first() is None:
             raise ConflictError(f"somebody else saved segment '{version.name}' just now", next_step="save again")
         row = {name: getattr(version, name) for name in SegmentVersion.__slots__ if name != "archived_at"}
         connection.execute(tables.segment_versions.insert().values(row))

@@ -1,0 +1,35 @@
+"""One contract, two drivers: `state_url` is an empty SQLite file or an empty database of a started PostgreSQL."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from shopkeeper.storage.state import State
+from shopkeeper.storage.state.password import Passwords
+from tests.postgres_server import postgres_server
+
+__all__ = ["postgres_server"]
+
+NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+QUICK = Passwords(memory_kib=64, passes=1)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'state.db'}"
+    return str(request.getfixturevalue("postgres_server").database())
+
+
+@pytest.fixture
+def state(state_url: str) -> Iterator[State]:
+    with State.open(state_url, passwords=QUICK) as opened:
+        opened.upgrade()
+        yield opened
