@@ -1,0 +1,205 @@
+"""Loads files or a database query into a source table, and lets refused rows in again after a fix."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from shopkeeper.app.shop import Shop, now
+from shopkeeper.base.errors import MissingError, ShopkeeperError, UsageError
+from shopkeeper.collect.load import Loader, Preview
+from shopkeeper.collect.mapping import Mapping
+from shopkeeper.collect.propose import Proposal
+from shopkeeper.collect.receipt import Receipt
+from shopkeeper.schema.query import Query
+from shopkeeper.schema.table import TableKind
+from shopkeeper.schema.tables import table as declared_table
+
+__all__ = ["list_refused", "load", "mapping_for", "preview", "propose", "replay", "show_refused"]
+
+Progress = Callable[[str, int], None]
+_CHUNK = 1 << 20
+
+
+def loader(shop: Shop) -> Loader:
+    """The loader of a shop."""
+    chain = shop.settings.chain
+    return Loader(
+        shop.lake, shop.duckdb, shop.vault, shop.tokens, shop.spill / "loads", chain.time_zone, chain.cutover_hour
+    )
+
+
+def propose(shop: Shop, table: str, file: str, *, source: str = "file", query: str | None = None) -> Proposal:
+    """Proposes a mapping for a file by its headers and values."""
+    _loadable(table)
+    return loader(shop).propose(table, source, name=file, query=query)
+
+
+def mapping_for(
+    shop: Shop, table: str, files: Sequence[str], *, source: str, mapping: Path | None, query: str | None = None
+) -> tuple[Mapping, str]:
+    """Gives the mapping of a load and where it comes from: the file named, the one saved, or a proposal.
+
+    Returns:
+        The mapping, and `file`, `saved` or `proposed`.
+    """
+    _loadable(table)
+    if mapping is not None:
+        if not mapping.exists():
+            raise MissingError(
+                f"there is no mapping file {mapping}", next_step="leave --mapping out for a proposed one"
+            )
+        text = mapping.read_text(encoding="utf-8")
+        return Mapping.from_toml(text, table=table, place=str(mapping)).with_source(source), "file"
+    saved = shop.state.mappings.find(source, table)
+    if saved is not None:
+        return Mapping.from_dict(saved.mapping, table=table).with_source(source), "saved"
+    return propose(shop, table, files[0], source=source, query=query).mapping, "proposed"
+
+
+def preview(
+    shop: Shop,
+    table: str,
+    files: Sequence[str],
+    *,
+    source: str = "file",
+    mapping: Mapping | None = None,
+    replace: bool = False,
+    since: str | None = None,
+    query: str | None = None,
+) -> Preview:
+    """Says what a load would do, and changes nothing."""
+    mapping = mapping or mapping_for(shop, table, files, source=source, mapping=None, query=query)[0]
+    watermark = shop.state.loads.watermark(source, table) if since else None
+    return loader(shop).preview(
+        files, mapping, now=now(shop), replace=replace, since=since, watermark=watermark, query=query
+    )
+
+
+def load(
+    shop: Shop,
+    table: str,
+    files: Sequence[str],
+    *,
+    source: str = "file",
+    mapping: Path | Mapping | None = None,
+    replace: bool = False,
+    since: str | None = None,
+    query: str | None = None,
+    by: str = "cli",
+    progress: Progress | None = None,
+) -> Receipt:
+    """Loads files or a query into a source table and records what became of each row.
+
+    Args:
+        shop: The shop.
+        table: A source table.
+        files: Paths, or one database URL.
+        source: Name of the source system.
+        mapping: A mapping or its file; the saved or a proposed one by default.
+        replace: Whether rows may replace facts under the same key.
+        since: Column whose greatest value is kept as a watermark.
+        query: The query, for a database.
+        by: Who asked, for the record.
+        progress: Told the source's name and the rows read so far.
+    """
+    if not isinstance(mapping, Mapping):
+        mapping = mapping_for(shop, table, files, source=source, mapping=mapping, query=query)[0]
+    watermark = shop.state.loads.watermark(source, table) if since else None
+    name = ", ".join(_shown(file) for file in files)
+    record = shop.state.loads.start(
+        name, _content_hash(files, query), table_name=table, source=source, by=by, now=now(shop)
+    )
+    try:
+        receipt = loader(shop).load(
+            files,
+            mapping,
+            now=now(shop),
+            replace=replace,
+            since=since,
+            watermark=watermark,
+            query=query,
+            progress=progress,
+        )
+    except ShopkeeperError as error:
+        shop.state.loads.fail(record.id, error.message, now=now(shop))
+        raise
+    counts = {key: value for key, value in asdict(receipt).items() if key not in {"table", "watermark"}}
+    shop.state.loads.finish(record.id, counts, now=now(shop), watermark=receipt.watermark or watermark)
+    shop.state.mappings.save(source, table, mapping.to_dict(), by=by, now=now(shop))
+    return receipt
+
+
+def list_refused(shop: Shop) -> list[dict[str, Any]]:
+    """Refused rows that wait, by table, source, file and reason."""
+    query = Query.from_sql(
+        "SELECT table_name, source, file_name, column_name, reason, COUNT(*) AS rows, MAX(refused_at) AS refused_at "
+        "FROM refused WHERE state = 'open' "
+        "GROUP BY table_name, source, file_name, column_name, reason ORDER BY rows DESC, table_name, reason",
+        name="refused",
+    )
+    return list(shop.arrow(query).to_pylist())
+
+
+def show_refused(shop: Shop, table: str | None = None, limit: int = 50) -> pa.Table:
+    """Refused rows that wait: where each stood, what was wrong, and the value's form."""
+    where = " AND table_name = $table" if table else ""
+    named = {"table": table} if table else {}
+    query = Query.from_sql(
+        "SELECT refused_id, table_name, source, file_name, row_no, column_name, reason, masked_value, refused_at "
+        f"FROM refused WHERE state = 'open'{where} ORDER BY table_name, file_name, row_no LIMIT {int(limit)}",
+        name="refused rows",
+        **named,
+    )
+    return shop.arrow(query)
+
+
+def replay(
+    shop: Shop, table: str, *, source: str, mapping: Path | None = None, ids: Sequence[str] = (), replace: bool = False
+) -> Receipt:
+    """Lets refused rows of a table in again after a fix; those that still break the contract keep waiting."""
+    _loadable(table)
+    if mapping is None:
+        saved = shop.state.mappings.find(source, table)
+        if saved is None:
+            raise MissingError(
+                f"no mapping of {source} into {table} was saved", next_step="name the mended one with --mapping"
+            )
+        chosen = Mapping.from_dict(saved.mapping, table=table)
+    else:
+        chosen = mapping_for(shop, table, [], source=source, mapping=mapping)[0]
+    receipt = loader(shop).replay(table, chosen, now=now(shop), source=source, ids=ids, replace=replace)
+    shop.state.mappings.save(source, table, chosen.to_dict(), by="replay", now=now(shop))
+    return receipt
+
+
+def _loadable(table: str) -> None:
+    declared = declared_table(table)
+    if declared.kind is TableKind.DERIVED:
+        raise UsageError(
+            f"table {table} is computed, not loaded", next_step="shopkeeper run, or load one of its source tables"
+        )
+
+
+def _content_hash(files: Sequence[str], query: str | None) -> str:
+    digest = hashlib.sha256((query or "").encode())
+    for name in files:
+        file = Path(name)
+        if "://" in name or not file.exists():
+            digest.update(_shown(name).encode())
+            continue
+        with file.open("rb") as opened:
+            while chunk := opened.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _shown(name: str) -> str:
+    """A file's name without its folder, a database's address without who and what signs in."""
+    if "://" in name:
+        scheme, _, rest = name.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2]}"
+    return Path(name).name

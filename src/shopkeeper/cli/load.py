@@ -1,0 +1,128 @@
+"""`shopkeeper load`: files or a database query into a source table."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from shopkeeper.app import load as loads
+from shopkeeper.app.shop import Shop
+from shopkeeper.base.errors import MissingError
+from shopkeeper.cli.options import with_shop
+from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.collect.receipt import Receipt
+
+__all__ = ["load_command", "receipt_document", "render_receipt"]
+
+_REFUSED = 3
+
+
+@click.command("load")
+@click.argument("table")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option("--source", default="file", show_default=True, help="Name of the source system.")
+@click.option("--mapping", type=click.Path(path_type=Path, dir_okay=False), help="Mapping file (TOML).")
+@click.option("--query", help="Query, where FILE is a database URL.")
+@click.option("--since", metavar="COLUMN", help="Take only rows newer than last time by this column.")
+@click.option("--replace", is_flag=True, help="Let rows replace facts under the same key.")
+@click.option("--dry-run", is_flag=True, help="Only show what would happen.")
+@click.option("--propose", is_flag=True, help="Only print the mapping that would be used, to save and correct.")
+@with_shop
+def load_command(
+    shop: Shop,
+    table: str,
+    files: tuple[str, ...],
+    *,
+    source: str,
+    mapping: Path | None,
+    query: str | None,
+    since: str | None,
+    replace: bool,
+    dry_run: bool,
+    propose: bool,
+    as_json: bool,
+) -> int:
+    """Load FILE… (CSV, Parquet, JSON lines, Excel, or a database URL with --query) into TABLE.
+
+    Without --mapping the one saved for this source is used, else one is proposed from headers and values.
+    """
+    for name in files:
+        if "://" not in name and not Path(name).exists():
+            raise MissingError(f"there is no file {name}", place=str(Path.cwd()))
+    chosen, origin = loads.mapping_for(shop, table, files, source=source, mapping=mapping, query=query)
+    if propose:
+        text = chosen.to_toml()
+        emit(
+            chosen.to_dict(), as_json=as_json, render=lambda console: console.print(text, markup=False, highlight=False)
+        )
+        return 0
+    if dry_run:
+        found = loads.preview(
+            shop, table, files, source=source, mapping=chosen, replace=replace, since=since, query=query
+        )
+        document = receipt_document(found.receipt) | {
+            "mapping": origin,
+            "rows": found.rows,
+            "refused_rows": found.refused,
+        }
+        emit(document, as_json=as_json, render=lambda console: _render_preview(console, found, origin))
+        return _REFUSED if found.receipt.refused else 0
+    with _counting(quiet=as_json) as tell:
+        receipt = loads.load(
+            shop, table, files, source=source, mapping=chosen, replace=replace, since=since, query=query, progress=tell
+        )
+    emit(receipt_document(receipt), as_json=as_json, render=lambda console: render_receipt(console, receipt, origin))
+    return _REFUSED if receipt.refused else 0
+
+
+def receipt_document(receipt: Receipt) -> dict[str, Any]:
+    """The receipt in the shape that CONTRACT.md promises."""
+    return asdict(receipt) | {"reasons": dict(receipt.reasons)}
+
+
+def render_receipt(console: Console, receipt: Receipt, origin: str) -> None:
+    """Prints what became of each row."""
+    r = receipt
+    console.print(
+        f"[bold]{r.table}[/]: received {r.received:,} = stored {r.stored:,} + updated {r.updated:,} "
+        f"+ duplicate {r.duplicate:,} + refused {r.refused:,}   ({r.seconds:.1f} s, {origin} mapping)"
+    )
+    if r.skipped:
+        console.print(f"skipped before counting (older than the watermark, or total lines): {r.skipped:,}")
+    if r.identifiers:
+        console.print(f"identifiers newly noted, as tokens: {r.identifiers:,}")
+    if r.refused:
+        console.print(rich_table("refused", ("reason", "rows"), sorted(r.reasons.items(), key=lambda item: -item[1])))
+        console.print("next: shopkeeper refused show, mend the mapping or the file, then shopkeeper refused replay")
+
+
+def _render_preview(console: Console, found: Any, origin: str) -> None:
+    console.print("[bold]dry run[/]: nothing was changed")
+    render_receipt(console, found.receipt, origin)
+    if found.rows:
+        columns = [name for name in found.columns if any(row.get(name) is not None for row in found.rows)]
+        shown = [[row.get(name) for name in columns] for row in found.rows[:8]]
+        console.print(rich_table("as they would be stored", columns, shown))
+    if found.refused:
+        columns = list(found.refused[0])
+        console.print(
+            rich_table("as they would be refused", columns, [list(row.values()) for row in found.refused[:8]])
+        )
+
+
+@contextmanager
+def _counting(*, quiet: bool) -> Iterator[Any]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,} rows"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task("read", total=None)
+        yield lambda name, rows: bar.update(task, description=name, completed=rows)
