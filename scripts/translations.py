@@ -18,7 +18,7 @@ LANGUAGES = ("en", "zh")
 SOURCE_LANGUAGE = "en"
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**/templates/**.html": {"trimmed": "true", "extensions": "jinja2.ext.do,jinja2.ext.loopcontrols"}}
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "NN_": (1, 2)}
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
 
 

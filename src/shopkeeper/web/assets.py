@@ -1,4 +1,4 @@
-"""The console's own style sheet, scripts and vendored libraries, held in memory under addresses that name their content."""
+"""Style sheets and scripts of the console, held in memory under addresses that name their content."""
 
 import gzip
 import hashlib

@@ -54,7 +54,7 @@ class Figures:
         """A number for a headline: whole below 100,000, then with K or M (万 or 亿)."""
         if value is None:
             return DASH
-        if abs(value) < _COMPACT_FROM:
+        if -_COMPACT_FROM < value < _COMPACT_FROM:
             return self.number(value)
         return str(format_compact_decimal(value, locale=self.locale, fraction_digits=2))
 
@@ -62,7 +62,7 @@ class Figures:
         """An amount in the shop's currency; cents only where they matter."""
         if value is None:
             return DASH
-        places = digits if digits is not None else (2 if abs(value) < _CENTS_BELOW else 0)
+        places = digits if digits is not None else (2 if -_CENTS_BELOW < value < _CENTS_BELOW else 0)
         pattern = "¤#,##0" + ("." + "0" * places if places else "")
         return str(format_currency(value, self.currency, format=pattern, locale=self.locale, currency_digits=False))
 
@@ -70,10 +70,10 @@ class Figures:
         """An amount for a headline."""
         if value is None:
             return DASH
-        if abs(value) < _COMPACT_FROM:
+        if -_COMPACT_FROM < value < _COMPACT_FROM:
             return self.money(value)
         sign = "-" if value < 0 else ""
-        return f"{sign}{self.symbol}{self.short(abs(value))}"
+        return f"{sign}{self.symbol}{self.short(-value if value < 0 else value)}"
 
     def share(self, value: float | Decimal | None, digits: int = 1) -> str:
         """A share of 0 to 1 as per cent."""
@@ -96,6 +96,12 @@ class Figures:
         if value is None:
             return DASH
         return str(format_date(value, "M月d日" if self.language == "zh" else "MMM d", locale=self.locale))
+
+    def month(self, value: date | None) -> str:
+        """A month with its year, for an axis."""
+        if value is None:
+            return DASH
+        return str(format_date(value, "y年M月" if self.language == "zh" else "MMM y", locale=self.locale))
 
     def instant(self, value: datetime | None) -> str:
         """An instant, in the shop's time zone."""

@@ -10,7 +10,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from starlette.requests import Request
 
-__all__ = ["LANGUAGES", "LANGUAGE_COOKIE", "N_", "catalogue", "language_of", "locale_of"]
+__all__ = ["LANGUAGES", "LANGUAGE_COOKIE", "NN_", "N_", "catalogue", "language_of", "locale_of"]
 
 LANGUAGES = ("en", "zh")
 LANGUAGE_COOKIE = "shopkeeper_language"
@@ -21,6 +21,11 @@ _FOLDER = Path(__file__).with_name("locale")
 def N_(text: str) -> str:  # noqa: N802 - the name that catalogue tools look for
     """Marks a text for the catalogue where it is declared; it is translated where it is shown."""
     return text
+
+
+def NN_(one: str, many: str) -> tuple[str, str]:  # noqa: N802 - the same for a text with a plural
+    """Marks a text with a plural for the catalogue."""
+    return one, many
 
 
 @cache

@@ -1,6 +1,7 @@
 """Pages: Jinja2 templates, filled in with what every page needs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -14,9 +15,13 @@ from shopkeeper.web.cookies import THEME_COOKIE, THEMES, issue_form_cookie, put_
 from shopkeeper.web.csrf import FIELD, token_for
 from shopkeeper.web.figures import Figures
 from shopkeeper.web.language import LANGUAGES, catalogue, language_of
+from shopkeeper.web.names import Names
 from shopkeeper.web.navigation import NAVIGATION
 
-__all__ = ["figures_of", "page", "words_of"]
+__all__ = ["Words", "figures_of", "page", "words_of"]
+
+Words = Callable[[str], str]
+"""Gives a text in the language of a request."""
 
 
 @cache
@@ -49,6 +54,8 @@ def page(request: Request, template: str, status: int = 200, **context: Any) -> 
     issue_form_cookie(request)
     language = words_language(request)
     theme = request.cookies.get(THEME_COOKIE)
+    figures = figures_of(request)
+    names = Names(figures)
     shared = {
         "request": request,
         "here": request.url.path,
@@ -57,7 +64,11 @@ def page(request: Request, template: str, status: int = 200, **context: Any) -> 
         "theme": theme if theme in THEMES else "auto",
         "csrf_field": FIELD,
         "csrf": token_for(request),
-        "fig": figures_of(request),
+        "fig": figures,
+        "names": names,
+        "meaning": names.meaning,
+        "cell": names.cell,
+        "day_of": date.fromisoformat,
     }
     body = _environment(language).get_template(template).render({**shared, **context})
     response = HTMLResponse(body, status_code=status, headers={"content-language": language, "vary": "cookie"})
@@ -70,7 +81,7 @@ def words_language(request: Request) -> str:
     return language_of(request, request.app.state.shop.settings.chain.language)
 
 
-def words_of(request: Request) -> Any:
+def words_of(request: Request) -> Words:
     """Gives the `gettext` of the request's language."""
     return catalogue(words_language(request)).gettext
 

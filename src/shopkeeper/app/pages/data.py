@@ -26,6 +26,7 @@ __all__ = [
     "lineage",
     "refusals",
     "table_page",
+    "table_sample",
     "work",
 ]
 
@@ -52,14 +53,12 @@ class TablePage:
         columns: Its columns.
         feeds: The tables that were computed from it.
         snapshots: Its newest states, newest first.
-        sample: Its first rows, columns of tokens left out.
     """
 
     state: TableState
     columns: tuple[Column, ...]
     feeds: tuple[str, ...]
     snapshots: tuple[Snapshot, ...]
-    sample: tuple[Mapping[str, Any], ...] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +122,24 @@ def table_page(shop: Shop, name: str) -> TablePage:
     """
     state, columns = describe(shop, name)
     written = name in shop.lake.tables()
-    shown = [column.name for column in columns if column.privacy is not Privacy.TOKEN]
     return TablePage(
         state=state,
         columns=columns,
         feeds=tuple(edge.target for edge in lineage(shop) if edge.source == name),
         snapshots=tuple(reversed(shop.lake.history(name)))[:_SNAPSHOTS_SHOWN] if written else (),
-        sample=tuple(show(shop, name, _ROWS_SHOWN).select(shown).to_pylist()) if written else (),
     )
+
+
+def table_sample(shop: Shop, name: str) -> list[dict[str, Any]]:
+    """Gives the first rows of a table, columns of tokens left out.
+
+    Raises:
+        MissingError: The dictionary has no such table.
+    """
+    _, columns = describe(shop, name)
+    shown = [column.name for column in columns if column.privacy is not Privacy.TOKEN]
+    found: list[dict[str, Any]] = show(shop, name, _ROWS_SHOWN).select(shown).to_pylist()
+    return found
 
 
 def checks(shop: Shop) -> tuple[Check, ...]:

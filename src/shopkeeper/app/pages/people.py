@@ -123,10 +123,10 @@ def people(shop: Shop, chosen: PeopleFilter, *, cursor: str | None = None, limit
     )
 
 
-def _where(chosen: PeopleFilter) -> tuple[list[str], dict[str, Value]]:
+def _where(chosen: PeopleFilter) -> tuple[list[str], dict[str, Any]]:
     """The conditions in SQL over our own names, and the values that their parameters take."""
     conditions: list[str] = []
-    named: dict[str, Value] = {}
+    named: dict[str, Any] = {}
     if chosen.search:
         conditions.append(
             "(p.person_id = $search OR p.person_id IN "
@@ -152,7 +152,7 @@ def _and(conditions: list[str]) -> str:
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-def _after(chosen: PeopleFilter, last: tuple[Value, str]) -> tuple[str, dict[str, Value]]:
+def _after(chosen: PeopleFilter, last: tuple[Value, str]) -> tuple[str, dict[str, Any]]:
     """What comes after the last person of the page before; unknown values come last."""
     value, person = last
     if value is None:

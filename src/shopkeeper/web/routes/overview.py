@@ -1,0 +1,61 @@
+"""The overview: the wheel, four weeks of trade, stages, campaigns, what to do next."""
+
+from fastapi import APIRouter, Request, Response
+
+from shopkeeper.app.pages.overview import Week, overview, weeks
+from shopkeeper.app.report_words import next_sentence
+from shopkeeper.web.chart import Chart, Series
+from shopkeeper.web.figures import Figures
+from shopkeeper.web.render import Words, figures_of, page, words_of
+from shopkeeper.web.signed_in import SignedIn
+
+__all__ = ["router", "weeks_chart"]
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+def overview_page(request: Request, _visitor: SignedIn) -> Response:
+    """The overview; its chart comes by itself, so that the page need not wait for it."""
+    figures = figures_of(request)
+    found = overview(request.app.state.shop)
+    steps = [
+        {"sentence": next_sentence(step, figures.currency, figures.language), "where": step["where"]}
+        for step in found.next
+    ]
+    return page(request, "overview.html", found=found, steps=steps)
+
+
+@router.get("/overview/weeks")
+def overview_weeks(request: Request, _visitor: SignedIn) -> Response:
+    """Money by week, as a chart with its table."""
+    found = weeks(request.app.state.shop)
+    chart = weeks_chart(found, figures_of(request), words_of(request)) if found else None
+    return page(request, "overview_weeks.html", chart=chart, partial=any(not week.whole for week in found))
+
+
+def weeks_chart(found: tuple[Week, ...], figures: Figures, words: Words) -> Chart:
+    """Sales by week, of members and of tickets without a member."""
+    _ = words
+    others = [week.sales - week.member_sales for week in found]
+    series = [
+        Series(
+            _("Members"),
+            [week.member_sales for week in found],
+            [figures.money(week.member_sales, 0) for week in found],
+        )
+    ]
+    if any(amount > 0 for amount in others):
+        written = [figures.money(amount, 0) for amount in others]
+        series.append(Series(_("Tickets without a member"), others, written, colour=2))
+    return Chart(
+        "weeks",
+        _("Net sales by week"),
+        _("Week from"),
+        [figures.short_day(week.monday) for week in found],
+        series,
+        unit="currency",
+        currency=figures.currency,
+        stacked=True,
+        whole=[week.whole for week in found],
+    )

@@ -1,0 +1,100 @@
+"""People: the list and the page of one person."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from shopkeeper.app.pages.people import LISTED, SORTED_BY, PeopleFilter, people
+from shopkeeper.app.pages.person import MonthSpend, basket_lines, baskets, months, person_page
+from shopkeeper.app.pages.scores import scores_of
+from shopkeeper.schema.traits import TRAITS
+from shopkeeper.web.chart import Chart, Series
+from shopkeeper.web.figures import Figures
+from shopkeeper.web.render import Words, figures_of, page, words_of
+from shopkeeper.web.signed_in import SignedIn
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/people")
+def people_list(
+    request: Request,
+    _visitor: SignedIn,
+    search: Annotated[str, Query(max_length=100)] = "",
+    stage: str = "",
+    rfm_class: str = "",
+    segment: str = "",
+    sort: str = "monetary_365d",
+    rising: bool = False,
+    cursor: str = "",
+) -> Response:
+    """The list of people; a search that finds one goes to that person."""
+    shop = request.app.state.shop
+    chosen = PeopleFilter(search.strip() or None, stage or None, rfm_class or None, segment or None, sort, rising)
+    found = people(shop, chosen, cursor=cursor or None)
+    if chosen.search and found.total == 1 and found.rows:
+        return RedirectResponse(f"/people/{found.rows[0].person_id}", status_code=303)
+    return page(
+        request,
+        "people.html",
+        found=found,
+        chosen=chosen,
+        listed=LISTED,
+        sorted_by=SORTED_BY,
+        stages=TRAITS["lifecycle"].values,
+        classes=TRAITS["rfm_class"].values,
+        segments=[each.name for each in shop.state.segments.all()],
+        cursor=cursor,
+    )
+
+
+@router.get("/people/{person_id}")
+def person(request: Request, _visitor: SignedIn, person_id: str) -> Response:
+    """One person."""
+    shop = request.app.state.shop
+    found = person_page(shop, person_id)
+    shown, more = baskets(shop, person_id)
+    spend = months(shop, person_id)
+    return page(
+        request,
+        "person.html",
+        found=found,
+        baskets=shown,
+        more=more,
+        next_page=1,
+        scores=scores_of(shop, person_id),
+        chart=_months_chart(spend, figures_of(request), words_of(request)) if spend else None,
+    )
+
+
+@router.get("/people/{person_id}/baskets")
+def person_baskets(
+    request: Request, _visitor: SignedIn, person_id: str, number: Annotated[int, Query(alias="page", ge=0)] = 0
+) -> Response:
+    """More baskets of a person."""
+    shown, more = baskets(request.app.state.shop, person_id, page=number)
+    return page(request, "person_baskets.html", person_id=person_id, baskets=shown, more=more, next_page=number + 1)
+
+
+@router.get("/people/{person_id}/baskets/{source}/{order_id}")
+def person_basket(request: Request, _visitor: SignedIn, person_id: str, source: str, order_id: str) -> Response:
+    """The lines of one basket."""
+    lines = basket_lines(request.app.state.shop, person_id, source, order_id)
+    return page(request, "person_basket.html", lines=lines)
+
+
+def _months_chart(found: tuple[MonthSpend, ...], figures: Figures, words: Words) -> Chart:
+    _ = words
+    paid = Series(_("Paid"), [each.paid for each in found], [figures.money(each.paid) for each in found])
+    return Chart(
+        "months",
+        _("What the person paid by month"),
+        _("Month"),
+        [figures.month(each.month) for each in found],
+        [paid],
+        unit="currency",
+        currency=figures.currency,
+    )
