@@ -27,8 +27,9 @@ class Shop:
         for name in self.filled:
             rows = world.rows[name]
             columns = ", ".join(f'"{column}"' for column in rows[0])
-            marks = ", ".join(f"({', '.join('?' for _ in rows[0])})" for _ in rows)
-            values = [value for row in rows for value in row.values()]
+            mark = ", ".join(f"CAST(? AS {TABLES[name].column(column).type.value})" for column in rows[0])
+            marks = ", ".join(f"({mark})" for _ in rows)
+            values = [row[column] for row in rows for column in rows[0]]
             self.connection.execute(f'INSERT INTO "{name}" ({columns}) VALUES {marks}', values)
 
     def rows(self, sql: str) -> list[tuple]:

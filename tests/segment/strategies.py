@@ -33,7 +33,7 @@ PRODUCTS = ("g1", "g2", "g3", "g9")
 CATEGORIES, BRANDS = ("A", "B", "牛奶"), ("x", "y")
 NAMES = ("m", "n")
 
-_days = st.integers(0, 12).map(lambda back: AS_OF + timedelta(days=2 - back))
+_days = st.integers(0, 9).map(lambda back: AS_OF + timedelta(days=2 - back))
 _instants = st.integers(-60, 12 * 24).map(
     lambda hours: datetime(2017, 4, 2, 12, tzinfo=UTC) - timedelta(hours=hours, minutes=30)
 )
@@ -90,19 +90,19 @@ def _numbered(rows: list[dict], key: str) -> list[dict]:
 def worlds(draw: st.DrawFn) -> World:
     """A world of four people (p4 without a record), some lines, events and what else there is."""
 
-    def some(row: st.SearchStrategy, most: int) -> list[dict]:
-        return draw(st.lists(row, max_size=most))
+    def some(row: st.SearchStrategy, most: int, least: int = 0) -> list[dict]:
+        return draw(st.lists(row, min_size=least, max_size=most))
 
     lines = [
         {"line_no": place, "source": row["record"][0], "customer_id": row["record"][1],
          **{key: value for key, value in row.items() if key != "record"}}
-        for place, row in enumerate(some(_lines, 12))
+        for place, row in enumerate(some(_lines, 16, 8))
     ]
     # An order belongs to one record: the dictionary says so.
     for row in lines:
         row["order_id"] += str(row["customer_id"])
     events = [{"source": "web", "message_id": str(n), "type": "track", "received_at": row["occurred_at"], **row}
-              for n, row in enumerate(some(_events, 8))]
+              for n, row in enumerate(some(_events, 8, 3))]
     person = [
         {"source": source, "customer_id": customer, "person_id": who, "method": "own", "valid_to": None}
         for source, customer, who in RECORDS
