@@ -1,0 +1,269 @@
+"""Settling: which staged rows are new, which change something, which were there, which contradict what is there.
+
+Works on staged rows only, in which every identifier is a token already, so what it sorts and joins may be spilled.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import sqlglot
+
+from shopkeeper.base.errors import ConflictError
+from shopkeeper.schema.query import Bounds, Query
+from shopkeeper.schema.table import Column, Partition, Table, TableKind, Type
+from shopkeeper.storage.engine.duckdb import DuckDBEngine, scan_statement, translated
+from shopkeeper.storage.lake import Lake, Snapshot
+
+__all__ = ["SEQ", "Settled", "commit", "settle"]
+
+SEQ = "row_seq"
+KEY_HASH = "row_key_hash"
+CONTENT_HASH = "row_content_hash"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What is to become of staged rows.
+
+    Args:
+        table: Where they go.
+        given: The columns they bring; an update leaves the others as they are.
+        staged: The Parquet file they are in.
+        before: The state of the table they were held against.
+        stored: How many are new.
+        updated: How many change what is there.
+        duplicate: How many were there, or came before in the same load.
+        conflicts: `row_seq` of those that contradict a fact under the same key.
+        verdicts: `row_seq`, `put` (whether it is written), `in_lake`, for rows whose key occurs elsewhere too.
+    """
+
+    table: Table
+    given: tuple[str, ...]
+    staged: Path
+    before: Snapshot | None
+    stored: int
+    updated: int
+    duplicate: int
+    conflicts: pa.Array
+    verdicts: pa.Table
+
+
+def settle(
+    lake: Lake, engine: DuckDBEngine, table: Table, given: tuple[str, ...], staged: Path, *, replace: bool
+) -> Settled:
+    """Holds staged rows against each other and against the lake.
+
+    A row whose key is new is stored. One whose key and content are there is a duplicate. One whose key is there with
+    other content is an update for master tables and where `replace` says so, else a conflict. Rows of one load count
+    in their order, so the last one of a key stands.
+
+    Args:
+        lake: The lake.
+        engine: What computes.
+        table: The table they are for.
+        given: The columns they bring, keys included.
+        staged: Parquet file of the rows, numbered by `row_seq`.
+        replace: Whether facts may be replaced.
+
+    Returns:
+        The verdicts; nothing is written yet. Rows of a fact are sought in the lake within 31 days of the staged days.
+    """
+    before = lake.snapshot(table.name)
+    connection = engine.connection()
+    with translated(table.name):
+        connection.execute(f"CREATE TEMP VIEW staged AS {_hashed(table, given, staged)}")
+        scan = lake.scan(table.name, _bounds(connection, table))
+        connection.execute(f"CREATE TEMP VIEW known AS {scan_statement(table, scan)}")
+        connection.execute(
+            f"CREATE TEMP TABLE verdict AS {_verdicts(table, given, updates=replace or _is_master(table))}"
+        )
+        counts: dict[str, int] = dict(connection.execute("SELECT verdict, count(*) FROM verdict GROUP BY 1").fetchall())
+        total = connection.execute("SELECT count(*) FROM staged").fetchall()[0][0]
+        conflicts = connection.sql(f"SELECT {SEQ} FROM verdict WHERE verdict = 'conflict' ORDER BY 1").to_arrow_table()
+        verdicts = connection.sql(f"SELECT {SEQ}, put, in_lake FROM verdict").to_arrow_table()
+    return Settled(
+        table,
+        given,
+        staged,
+        before,
+        total - sum(counts.values()) + counts.get("stored", 0),
+        counts.get("updated", 0),
+        counts.get("duplicate", 0),
+        conflicts.column(0).combine_chunks(),
+        verdicts,
+    )
+
+
+def commit(lake: Lake, engine: DuckDBEngine, settled: Settled, note: dict[str, str]) -> Snapshot | None:
+    """Writes what is new and what changed, in one commit; nothing at all if there is nothing.
+
+    Raises:
+        ConflictError: The table moved on since it was settled; settle again.
+    """
+    table, name = settled.table, settled.table.name
+    if lake.snapshot(name) != settled.before:
+        raise ConflictError(f"table {name} moved on while rows were held against it", next_step="load again")
+    inputs: dict[str, Any] = {"staged": pads.dataset(settled.staged), "verdict": settled.verdicts}
+    changed = settled.verdicts.filter(pc.and_(settled.verdicts["put"], settled.verdicts["in_lake"]))
+    if not changed.num_rows:
+        if not settled.stored:
+            return settled.before
+        files = engine.write(_query(settled, _new_rows(settled)), table, inputs)
+        return lake.append(name, files, note)
+    partitions = _touched(lake, engine, settled)
+    files = engine.write(_query(settled, _rewritten(settled, partitions)), table, inputs)
+    numbers = None if partitions is None else {_partition_number(table, day) for day in partitions}
+    return lake.replace(
+        name,
+        files,
+        note,
+        removes=None if numbers is None else lambda file: file.partition[0] in numbers,
+        expected=settled.before.id if settled.before else None,
+    )
+
+
+def _is_master(table: Table) -> bool:
+    return table.kind is TableKind.MASTER
+
+
+def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool) -> str:
+    keys = ", ".join(f"s.{name}" for name in table.key)
+    same = " AND ".join(f"k.{name} IS NOT DISTINCT FROM s.{name}" for name in table.key)
+    content = _hash([f"k.{name}" for name in given if name not in table.key])
+    window = f"PARTITION BY {keys} ORDER BY s.{SEQ}"
+    if updates:
+        previous = f"coalesce(lag(s.{CONTENT_HASH}) OVER ({window}), l.known_hash)"
+        last = f"(lead(s.{SEQ}) OVER ({window})) IS NULL"
+        verdict = f"""
+            CASE WHEN {previous} IS NULL THEN 'stored' WHEN {previous} = s.{CONTENT_HASH} THEN 'duplicate'
+            ELSE 'updated' END AS verdict,
+            {last} AND (l.known_hash IS NULL OR l.known_hash <> s.{CONTENT_HASH}) AS put
+        """
+    else:
+        first = f"(lag(s.{SEQ}) OVER ({window})) IS NULL"
+        reference = f"coalesce(l.known_hash, first_value(s.{CONTENT_HASH}) OVER ({window}))"
+        verdict = f"""
+            CASE WHEN {first} AND l.known_hash IS NULL THEN 'stored'
+            WHEN {reference} = s.{CONTENT_HASH} THEN 'duplicate' ELSE 'conflict' END AS verdict,
+            {first} AND l.known_hash IS NULL AS put
+        """
+    # Only rows whose key occurs twice are sorted: among ten million clean lines that is none.
+    return f"""
+        WITH twice AS (
+            SELECT {KEY_HASH} FROM staged GROUP BY {KEY_HASH} HAVING count(*) > 1
+        ), there AS (
+            SELECT s.{SEQ} AS seq, any_value({content}) AS known_hash
+            FROM staged AS s JOIN known AS k ON {same} GROUP BY s.{SEQ}
+        )
+        SELECT s.{SEQ}, l.known_hash IS NOT NULL AS in_lake, {verdict}
+        FROM staged AS s LEFT JOIN there AS l ON l.seq = s.{SEQ}
+        WHERE l.seq IS NOT NULL OR s.{KEY_HASH} IN (SELECT {KEY_HASH} FROM twice)
+    """
+
+
+def _hashed(table: Table, given: tuple[str, ...], staged: Path) -> str:
+    content = _hash([name for name in given if name not in table.key])
+    return (
+        f"SELECT *, {_hash(list(table.key))} AS {KEY_HASH}, {content} AS {CONTENT_HASH} "
+        f"FROM read_parquet({_quoted(str(staged))})"
+    )
+
+
+def _hash(columns: list[str]) -> str:
+    return f"hash({', '.join(columns)})" if columns else "CAST(0 AS UBIGINT)"
+
+
+def _bounds(connection: duckdb.DuckDBPyConnection, table: Table) -> Bounds | None:
+    if table.partition_column is None:
+        return None
+    found = connection.execute(
+        f"SELECT CAST(min({table.partition_column}) AS DATE) - 31, CAST(max({table.partition_column}) AS DATE) + 31"
+        " FROM staged"
+    ).fetchall()[0]
+    return Bounds(found[0], found[1]) if found[0] is not None else None
+
+
+def _query(settled: Settled, text: str) -> Query:
+    table = settled.table
+    columns = (Column(SEQ, Type.INTEGER, "Ordinal of the row"), *(table.column(name) for name in settled.given))
+    flags = (Column("put", Type.BOOLEAN, "Whether it is written"), Column("in_lake", Type.BOOLEAN, "Whether known"))
+    inputs = (
+        Table("staged", "one staged row", columns, ()),
+        Table("verdict", "one row whose key occurs elsewhere", (columns[0], *flags), ()),
+    )
+    tree = sqlglot.parse_one(text, read="duckdb")
+    return Query(tree, inputs=inputs, name=f"rows of {table.name}")  # type: ignore[arg-type]
+
+
+def _new_rows(settled: Settled) -> str:
+    columns = ", ".join(
+        f"s.{name}" if name in settled.given else f"CAST(NULL AS {settled.table.column(name).type.value}) AS {name}"
+        for name in settled.table.column_names
+    )
+    return (
+        f"SELECT {columns} FROM staged AS s WHERE NOT s.{SEQ} IN "
+        "(SELECT v.row_seq FROM verdict AS v WHERE NOT v.put OR v.in_lake)"
+    )
+
+
+def _rewritten(settled: Settled, partitions: list[date] | None) -> str:
+    """What stands in the touched partitions (or the whole table) afterwards."""
+    table = settled.table
+    columns = ", ".join(
+        f"CASE WHEN u.{SEQ} IS NULL THEN k.{name} ELSE u.{name} END AS {name}" if name in settled.given else f"k.{name}"
+        for name in table.column_names
+    )
+    same = " AND ".join(f"u.{name} IS NOT DISTINCT FROM k.{name}" for name in table.key)
+    where = "" if partitions is None else f" WHERE {_in_partitions(table, partitions, 'k')}"
+    changed = f"SELECT s.* FROM staged AS s JOIN verdict AS v ON v.{SEQ} = s.{SEQ} WHERE v.put AND v.in_lake"
+    old = f"SELECT {columns} FROM {table.name} AS k LEFT JOIN ({changed}) AS u ON {same}{where}"
+    return f"{old} UNION ALL {_new_rows(settled)}"
+
+
+def _touched(lake: Lake, engine: DuckDBEngine, settled: Settled) -> list[date] | None:
+    """The first days of the partitions that rows leave, enter or change in; None if the table is not cut."""
+    table, column = settled.table, settled.table.partition_column
+    if column is None:
+        return None
+    unit = "month" if table.partition is Partition.MONTH else "day"
+    same = " AND ".join(f"k.{name} IS NOT DISTINCT FROM s.{name}" for name in table.key)
+    connection = engine.connection()
+    with translated(table.name):
+        connection.execute(f"CREATE TEMP VIEW staged AS SELECT * FROM read_parquet({_quoted(str(settled.staged))})")
+        connection.register("verdict", settled.verdicts)
+        scan = lake.scan(table.name, _bounds(connection, table))
+        connection.execute(f"CREATE TEMP VIEW known AS {scan_statement(table, scan)}")
+        rows = connection.execute(
+            f"""
+            WITH written AS (
+                SELECT s.* FROM staged AS s LEFT JOIN verdict AS v USING ({SEQ}) WHERE coalesce(v.put, true)
+            )
+            SELECT DISTINCT CAST(date_trunc('{unit}', {column}) AS DATE) FROM written
+            UNION SELECT DISTINCT CAST(date_trunc('{unit}', k.{column}) AS DATE) FROM written AS s JOIN known AS k ON {same}
+            ORDER BY 1
+            """
+        ).fetchall()
+    return [day for (day,) in rows]
+
+
+def _in_partitions(table: Table, partitions: list[date], alias: str) -> str:
+    unit = "month" if table.partition is Partition.MONTH else "day"
+    days = ", ".join(f"DATE '{day}'" for day in partitions)
+    return f"CAST(date_trunc('{unit}', {alias}.{table.partition_column}) AS DATE) IN ({days})"
+
+
+def _partition_number(table: Table, day: date) -> int:
+    """Iceberg's value of a partition: months or days since 1970."""
+    if table.partition is Partition.MONTH:
+        return (day.year - 1970) * 12 + day.month - 1
+    return (day - date(1970, 1, 1)).days
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
