@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from shopkeeper.app.shop import Shop, now
-from shopkeeper.base.errors import MissingError, ShopkeeperError, UsageError
+from shopkeeper.base.errors import DataError, MissingError, ShopkeeperError, UsageError
 from shopkeeper.collect.load import Loader, Preview
 from shopkeeper.collect.mapping import Mapping
 from shopkeeper.collect.propose import Proposal
@@ -18,7 +18,7 @@ from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import TableKind
 from shopkeeper.schema.tables import table as declared_table
 
-__all__ = ["list_refused", "load", "mapping_for", "preview", "propose", "replay", "show_refused"]
+__all__ = ["Receipt", "list_refused", "load", "mapping_for", "preview", "propose", "replay", "show_refused"]
 
 Progress = Callable[[str, int], None]
 _CHUNK = 1 << 20
@@ -35,7 +35,7 @@ def loader(shop: Shop) -> Loader:
 def propose(shop: Shop, table: str, file: str, *, source: str = "file", query: str | None = None) -> Proposal:
     """Proposes a mapping for a file by its headers and values."""
     _loadable(table)
-    return loader(shop).propose(table, source, name=file, query=query)
+    return loader(shop).propose(table, file, name=source, query=query)
 
 
 def mapping_for(
@@ -57,7 +57,15 @@ def mapping_for(
     saved = shop.state.mappings.find(source, table)
     if saved is not None:
         return Mapping.from_dict(saved.mapping, table=table).with_source(source), "saved"
-    return propose(shop, table, files[0], source=source, query=query).mapping, "proposed"
+    proposal = propose(shop, table, files[0], source=source, query=query)
+    if proposal.mapping is None:
+        seen = ", ".join(f"{guess.header} → {guess.target or 'left out'}" for guess in proposal.guesses)
+        raise DataError(
+            f"nothing in the file was found for {', '.join(proposal.missing)} of table {table}",
+            place=f"headers: {seen}",
+            next_step="write a mapping file and name it with --mapping (see docs/loading.md)",
+        )
+    return proposal.mapping, "proposed"
 
 
 def preview(

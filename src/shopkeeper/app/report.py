@@ -8,10 +8,10 @@ from typing import Any
 from shopkeeper.app.organisation import CHAIN, Organisation, Unit, organisation
 from shopkeeper.app.shop import Shop, as_of_or_last
 from shopkeeper.insight import morning
-from shopkeeper.insight.morning import Measure, Morning
+from shopkeeper.insight.morning import Anomaly, Measure, Morning
 from shopkeeper.schema.query import Query
 
-__all__ = ["Report", "report"]
+__all__ = ["Anomaly", "Measure", "Morning", "Report", "report"]
 
 _CHILDREN_SHOWN = ("sales", "tickets", "average_ticket", "member_sales_share")
 

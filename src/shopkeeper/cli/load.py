@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from shopkeeper.app import load as loads
+from shopkeeper.app.load import Receipt
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import MissingError
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, rich_table
-from shopkeeper.collect.receipt import Receipt
 
 __all__ = ["load_command", "receipt_document", "render_receipt"]
 

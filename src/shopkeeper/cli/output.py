@@ -1,4 +1,4 @@
-"""What a command prints: one JSON document, or lines and tables for people; faults and progress go to standard error."""
+"""What a command prints: one JSON document, or lines and tables for people; faults go to standard error."""
 
 import json
 import sys
@@ -14,7 +14,10 @@ from rich.table import Table
 
 from shopkeeper.base.errors import ShopkeeperError
 
-__all__ = ["emit", "fail", "people_console", "rich_table"]
+__all__ = ["emit", "fail", "people_console", "print_rows", "rich_table"]
+
+_COLUMNS_ABREAST = 10
+_RECORDS = 3
 
 
 def emit(document: Any, *, as_json: bool, render: Callable[[Console], None] | None = None) -> None:
@@ -41,6 +44,25 @@ def rich_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequenc
     for row in rows:
         table.add_row(*(_shown(value) for value in row))
     return table
+
+
+def print_rows(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Prints rows of a table of any width: columns without a value are named below, wide ones become records."""
+    if not rows:
+        console.print(f"{title} holds no rows")
+        return
+    filled = [place for place in range(len(columns)) if any(row[place] is not None for row in rows)]
+    empty = [name for place, name in enumerate(columns) if place not in filled]
+    if len(filled) <= _COLUMNS_ABREAST:
+        console.print(rich_table(title, [columns[p] for p in filled], [[row[p] for p in filled] for row in rows]))
+    else:
+        for number, row in enumerate(rows[:_RECORDS], start=1):
+            pairs = [(columns[p], _shown(row[p])) for p in filled]
+            console.print(rich_table(f"{title}, row {number}", ("column", "value"), pairs))
+        if len(rows) > _RECORDS:
+            console.print(f"{_RECORDS} of {len(rows)} rows; --json or shopkeeper table export gives all")
+    if empty:
+        console.print(f"without a value here: {', '.join(empty)}", style="dim")
 
 
 def fail(error: ShopkeeperError, *, as_json: bool) -> int:

@@ -8,7 +8,7 @@ from shopkeeper.app.load import list_refused, replay, show_refused
 from shopkeeper.app.shop import Shop
 from shopkeeper.cli.load import receipt_document, render_receipt
 from shopkeeper.cli.options import with_shop
-from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.cli.output import emit, print_rows, rich_table
 
 __all__ = ["refused_command"]
 
@@ -37,8 +37,8 @@ def list_(shop: Shop, *, as_json: bool) -> None:
 def show(shop: Shop, table: str | None, *, limit: int, as_json: bool) -> None:
     """Refused rows: where each stood and what was wrong; values are masked."""
     rows = show_refused(shop, table, limit).to_pylist()
-    columns = list(rows[0]) if rows else ["nothing was refused"]
-    emit(rows, as_json=as_json, render=lambda c: c.print(rich_table(None, columns, [tuple(r.values()) for r in rows])))
+    shown, columns = [tuple(row.values()) for row in rows], list(rows[0]) if rows else []
+    emit(rows, as_json=as_json, render=lambda console: print_rows(console, "refused", columns, shown))
 
 
 @refused_command.command("replay")

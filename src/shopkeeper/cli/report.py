@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from shopkeeper.app.report import Report, report
+from shopkeeper.app.report import Anomaly, Measure, Report, report
 from shopkeeper.app.report_document import report_document
 from shopkeeper.app.report_words import (
     change,
@@ -21,7 +21,6 @@ from shopkeeper.app.report_words import (
 from shopkeeper.app.shop import Shop
 from shopkeeper.cli.options import day_option, with_shop
 from shopkeeper.cli.output import emit, rich_table
-from shopkeeper.insight.morning import Anomaly, Measure
 
 __all__ = ["render_report", "report_command"]
 

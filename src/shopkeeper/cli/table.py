@@ -7,7 +7,7 @@ import click
 from shopkeeper.app import table as tables
 from shopkeeper.app.shop import Shop
 from shopkeeper.cli.options import with_shop
-from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.cli.output import emit, print_rows, rich_table
 
 __all__ = ["table_command"]
 
@@ -50,7 +50,7 @@ def show(shop: Shop, name: str, *, rows: int, as_json: bool) -> None:
     found = tables.show(shop, name, rows)
     document = {"columns": found.column_names, "rows": found.to_pylist()}
     shown = [tuple(row.values()) for row in document["rows"]]
-    emit(document, as_json=as_json, render=lambda console: console.print(rich_table(name, found.column_names, shown)))
+    emit(document, as_json=as_json, render=lambda console: print_rows(console, name, found.column_names, shown))
 
 
 @table_command.command("export")
