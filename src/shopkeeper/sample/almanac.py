@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 import holidays
 import numpy as np
@@ -73,12 +74,12 @@ class Almanac:
     weeks: npt.NDArray[np.int32]
     months: tuple[Month, ...]
 
-    @property
+    @cached_property
     def epoch(self) -> npt.NDArray[np.int32]:
         """The days counted from 1970-01-01."""
         return np.array(self.days, "datetime64[D]").astype(np.int32)
 
-    @property
+    @cached_property
     def midnight(self) -> npt.NDArray[np.int64]:
         """The instant each day begins in the shop's time zone, in microseconds since 1970 UTC."""
         offset = [zone(TIME_ZONE).utcoffset(_noon(day)) or timedelta() for day in self.days]

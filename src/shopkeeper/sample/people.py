@@ -161,10 +161,9 @@ def record_pairs(made: People) -> tuple[Ints, Ints]:
 
 
 def registered(made: People, person: Ints, source: Ints, days: Almanac) -> pa.Array:
-    """When each record was made: the first on the first day, the later ones some weeks apart."""
-    day = made.birth[person] + np.where(source == made.primary[person], 0, (person * 7 + source * 19) % 90)
+    """When each record was made: some time on the person's first day, so that no order is of a day before it."""
     minute = 480 + (person * 37 + source * 11) % 780
-    instant = days.midnight[0] + (day.astype(np.int64) * 1_440 + minute) * 60_000_000
+    instant = days.midnight[0] + (made.birth[person].astype(np.int64) * 1_440 + minute) * 60_000_000
     return pa.array(instant).cast(pa.timestamp("us", tz="UTC"))
 
 

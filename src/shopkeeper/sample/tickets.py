@@ -22,7 +22,7 @@ MARKETPLACE = 4
 _MARKETPLACE_SHARE = 0.13
 _HOME_SHARE = 0.82
 _DAY_MINUTES = 2_048
-_CHUNK = 400_000
+_CHUNK = 220_000
 
 
 @dataclass
@@ -241,7 +241,7 @@ def _mark_redeemed(made: Tickets, drawn: Draw, people: int) -> None:
 
 
 def chunks(sold: Tickets, first: int) -> list[tuple[Tickets, int]]:
-    """Cuts a month's tickets so that a chunk has about 400,000 lines."""
+    """Cuts a month's tickets so that a chunk has about 220,000 lines."""
     ends = np.cumsum(sold.lines, dtype=np.int64)
     total = int(ends[-1]) if len(ends) else 0
     pieces = max(1, round(total / _CHUNK))
