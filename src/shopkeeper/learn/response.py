@@ -1,8 +1,9 @@
 """The response model: who of the people targeted by a campaign will redeem one of its coupons."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,11 @@ from shopkeeper.learn.feature import FEATURES, Matrix, matrix
 from shopkeeper.learn.measure import Metrics, calibration, gain, intervals, measure
 from shopkeeper.learn.pairs import Flags, Pairs, read_pairs
 from shopkeeper.learn.reasons import reasons
-from shopkeeper.learn.scaled import fit_scaled
-from shopkeeper.learn.walk import Ranker, Walk, calibration_on, walk
+from shopkeeper.learn.scaled import Scaled, fit_scaled
+from shopkeeper.learn.walk import MIN_RESPONDERS, walk
 from shopkeeper.schema.query import Query
 
-__all__ = ["BASELINES", "MODEL", "SEEDS", "TEST_FROM", "Backtest", "backtest", "features", "outcomes", "score"]
+__all__ = ["BASELINES", "MODEL", "SEEDS", "TEST_FROM", "Backtest", "backtest", "features", "fit", "outcomes", "score"]
 
 MODEL = "response"
 SEEDS = (1, 2, 3, 4, 5)
@@ -84,12 +85,11 @@ def backtest(
         DataError: No campaign of the test period could be scored, or too few people responded.
     """
     pairs = read_pairs(feature_rows, outcome_rows, _COLUMNS)
-    walked = walk(pairs, lambda rows, y: fit_blends(rows, y, _COLUMNS, seeds), len(seeds))
-    tested = _tested(pairs, walked, test_from)
+    walked = walk(pairs, partial(fit_blends, columns=_COLUMNS, seeds=seeds), len(seeds), test_from)
+    tested = _tested(walked, test_from)
     responded = pairs.responded_by(as_of)[tested]
-    said = [walked.probability[place][tested] for place in range(len(seeds))]
+    said = list(walked[:, tested])
     mean = np.mean(said, axis=0)
-    model = _fit(pairs, walked, as_of, seeds[0])
     hashed = code_hash()
     card = Card(
         name=MODEL,
@@ -115,7 +115,27 @@ def backtest(
             "probability": mean,
         }
     )
-    return Backtest(card, model, predictions)
+    return Backtest(card, fit(pairs, as_of, seeds[0]), predictions)
+
+
+def fit(pairs: Pairs, as_of: date, seed: int) -> Blend:
+    """Fits the model of a day.
+
+    Args:
+        pairs: Pairs of all campaigns.
+        as_of: Only campaigns that were over by the end of this day are learned from.
+        seed: Of the trees and the folds.
+
+    Raises:
+        DataError: Too few people responded.
+    """
+    known, responded = pairs.learnable(as_of), pairs.responded_by(as_of)
+    if responded[known].sum() < MIN_RESPONDERS:
+        raise DataError(
+            f"only {int(responded[known].sum())} people redeemed in campaigns that were over by {as_of}; "
+            f"a response model needs {MIN_RESPONDERS}"
+        )
+    return fit_blends(pairs.rows[known], responded[known], pairs.household()[known], pairs.columns, (seed,))[0]
 
 
 def score(model: Blend, feature_rows: pa.Table, as_of: date, version: str) -> pa.Table:
@@ -186,35 +206,29 @@ def _no_scores() -> pa.Table:
     return _SCORE.empty_table()
 
 
-def _tested(pairs: Pairs, walked: Walk, test_from: date) -> Flags:
-    tested: Flags = (pairs.starts >= np.datetime64(test_from)) & ~np.isnan(walked.probability).any(axis=0)
+def _tested(walked: npt.NDArray[np.float64], test_from: date) -> Flags:
+    tested: Flags = np.asarray(~np.isnan(walked).any(axis=0))
     if not tested.any():
         raise DataError(
-            f"no campaign that starts on or after {test_from} could be scored: "
-            "before each of them too few people had redeemed in campaigns that were over",
+            f"no campaign that starts on or after {test_from} could be scored: before each of them fewer than "
+            f"{MIN_RESPONDERS} people had redeemed in campaigns that were over",
             next_step="choose a later test_from, or load older campaigns",
         )
     return tested
 
 
-def _fit(pairs: Pairs, walked: Walk, as_of: date, seed: int) -> Blend:
-    known, responded = pairs.learnable(as_of), pairs.responded_by(as_of)
-    model = fit_blends(pairs.rows[known], responded[known], pairs.columns, (seed,))[0]
-    slope, intercept = calibration_on(pairs, walked.log_odds[0], as_of)
-    return model.calibrated(slope, intercept, as_of.isoformat())
-
-
 def _baselines(pairs: Pairs, tested: Flags, as_of: date) -> Iterator[tuple[str, Metrics]]:
-    """The base rate of the test itself, and quantile-scaled logistic regressions on few features, walked the same way."""
+    """The base rate of the test itself, and quantile-scaled regressions on few features, walked the same way."""
     responded = pairs.responded_by(as_of)[tested]
 
-    def measured(some: Pairs, fit: Callable[[Matrix, npt.NDArray[np.int64]], Ranker]) -> Metrics:
-        walked = walk(some, lambda rows, y: [fit(rows, y)], 1)
-        return measure(responded, walked.probability[0][tested])
+    def fit_simple(rows: Matrix, y: npt.NDArray[np.int64], household: npt.NDArray[np.int64]) -> list[Scaled]:
+        del household  # so few columns need no calibration
+        return [fit_scaled(rows, y, penalty=1.0)]
 
     yield "base rate", measure(responded, np.full(len(responded), responded.mean()))
     for name, columns in BASELINES.items():
-        yield name, measured(pairs.select(columns), lambda rows, y: fit_scaled(rows, y, penalty=1.0))
+        probability = walk(pairs.select(columns), fit_simple, 1, pairs.starts[tested].min().astype(date))
+        yield name, measure(responded, probability[0][tested])
 
 
 def _period(pairs: Pairs, which: Flags, as_of: date) -> Period:
@@ -234,7 +248,7 @@ def _notes(pairs: Pairs, tested: Flags, as_of: date) -> dict[str, tuple[str, ...
     return {
         "en": (
             f"A response is a redemption by {as_of}; {longer} of the {total} test campaigns end later.",
-            "Each test campaign was scored by a model fitted and calibrated on campaigns that were over on its eve.",
+            "Each test campaign was scored by a model of its eve, fitted and calibrated on campaigns then over.",
             "A campaign that began with less than 28 days of history is not learned from.",
             "The metrics are means over the seeds; calibration and gain are of the mean probability.",
         ),

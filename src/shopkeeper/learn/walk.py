@@ -1,90 +1,55 @@
 """Walking through time: each campaign is scored by a model refitted on what was known the day before it began."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
-from shopkeeper.learn.blend import platt
 from shopkeeper.learn.feature import Matrix
 from shopkeeper.learn.pairs import Pairs
 
-__all__ = ["Fit", "Ranker", "Walk", "calibration_on", "walk"]
+__all__ = ["MIN_RESPONDERS", "Fit", "Predictor", "walk"]
 
-_MIN_RESPONDERS = 30
-_MIN_TO_CALIBRATE = 100
+MIN_RESPONDERS = 30
+"""With fewer, nothing is fitted and the campaign stays without a score."""
+
 Numbers = npt.NDArray[np.float64]
 
 
-class Ranker(Protocol):
-    """Anything fitted that gives log odds for rows."""
+class Predictor(Protocol):
+    """Anything fitted that gives probabilities for rows."""
 
-    def log_odds(self, rows: Matrix) -> Numbers:
-        """Log odds of a response, shape (n,)."""
+    def probability(self, rows: Matrix) -> Numbers:
+        """Probability of a response, shape (n,)."""
         ...
 
 
-Fit = Callable[[Matrix, npt.NDArray[np.int64]], Sequence[Ranker]]
-"""Fits one model a seed on rows and outcomes."""
+Fit = Callable[[Matrix, npt.NDArray[np.int64], npt.NDArray[np.int64]], Sequence[Predictor]]
+"""Fits one model a seed on rows, outcomes and the number of each row's household."""
 
 
-@dataclass(frozen=True)
-class Walk:
-    """What a walk gave, NaN for pairs that no model could be fitted for in time.
-
-    Args:
-        log_odds: Before calibration, shape (seeds, pairs).
-        probability: Calibrated on earlier campaigns only, shape (seeds, pairs).
-        refits: The eves of the campaigns, on which models were refitted.
-    """
-
-    log_odds: Numbers
-    probability: Numbers
-    refits: tuple[date, ...]
-
-
-def walk(pairs: Pairs, fit: Fit, seeds: int) -> Walk:
-    """Scores each campaign by a model that knows only campaigns ended by the eve of its first day.
+def walk(pairs: Pairs, fit: Fit, seeds: int, first: date) -> Numbers:
+    """Scores each campaign by a model that knows only campaigns ended and redemptions made by its eve.
 
     Args:
         pairs: Pairs of all campaigns.
         fit: Fits a model a seed.
         seeds: How many models `fit` gives.
-    """
-    log_odds = np.full((seeds, len(pairs.campaign)), np.nan)
-    probability = np.full_like(log_odds, np.nan)
-    refits = []
-    for start in np.unique(pairs.starts):
-        eve = start.astype(date) - timedelta(days=1)
-        known, responded = pairs.learnable(eve), pairs.responded_by(eve)
-        if responded[known].sum() < _MIN_RESPONDERS:
-            continue
-        here = pairs.starts == start
-        for seed, model in enumerate(fit(pairs.rows[known], responded[known])):
-            slope, intercept = calibration_on(pairs, log_odds[seed], eve)
-            log_odds[seed, here] = model.log_odds(pairs.rows[here])
-            probability[seed, here] = expit(slope * log_odds[seed, here] + intercept)
-        refits.append(eve)
-    return Walk(log_odds, probability, tuple(refits))
-
-
-def calibration_on(pairs: Pairs, log_odds: Numbers, as_of: date) -> tuple[float, float]:
-    """Slope and intercept from the campaigns that were scored before they began and were over by a day.
-
-    Args:
-        pairs: The pairs.
-        log_odds: What they were scored, NaN where they were not; shape (pairs,).
-        as_of: The day.
+        first: Campaigns that start on or after this day are scored.
 
     Returns:
-        (1, 0), no change, while too few had responded.
+        Probabilities of shape (seeds, pairs), NaN for pairs that were not or could not be scored.
     """
-    judged = pairs.learnable(as_of) & ~np.isnan(log_odds)
-    responded = pairs.responded_by(as_of)[judged]
-    if responded.sum() < _MIN_TO_CALIBRATE:
-        return 1.0, 0.0
-    return platt(log_odds[judged], responded)
+    probability = np.full((seeds, len(pairs.campaign)), np.nan)
+    household = pairs.household()
+    for start in np.unique(pairs.starts[pairs.starts >= np.datetime64(first)]):
+        eve = start.astype(date) - timedelta(days=1)
+        known, responded = pairs.learnable(eve), pairs.responded_by(eve)
+        if responded[known].sum() < MIN_RESPONDERS:
+            continue
+        here = pairs.starts == start
+        for seed, model in enumerate(fit(pairs.rows[known], responded[known], household[known])):
+            probability[seed, here] = model.probability(pairs.rows[here])
+    return probability
