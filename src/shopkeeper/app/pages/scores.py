@@ -1,9 +1,7 @@
 """What models foresee of one person, with reasons."""
 
-import json
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.shop import Shop
@@ -21,8 +19,9 @@ class Score:
         subject: What was scored, such as a campaign, where the model scores several things.
         as_of: The day at whose end it holds.
         value: The score, a probability for models that foresee one.
-        decile: Which tenth, 1 the highest.
-        reasons: What raised or lowered it, as the model wrote it.
+        decile: Which tenth, 10 the highest.
+        reasons: What raised or lowered it, in English.
+        reasons_zh: The same in Chinese.
     """
 
     model: str
@@ -31,13 +30,14 @@ class Score:
     value: float
     decile: int | None
     reasons: tuple[str, ...]
+    reasons_zh: tuple[str, ...]
 
 
 def scores_of(shop: Shop, person_id: str) -> tuple[Score, ...]:
     """Gives the latest scores of a person by every model."""
     query = Query.from_sql(
         """
-        SELECT s.model, s.subject, s.as_of, s.value, s.decile, s.reasons
+        SELECT s.model, s.subject, s.as_of, s.value, s.decile, s.reasons, s.reasons_zh
         FROM score AS s
         WHERE s.person_id = $person
         QUALIFY ROW_NUMBER() OVER (PARTITION BY s.model, s.subject ORDER BY s.as_of DESC, s.version DESC) = 1
@@ -46,11 +46,7 @@ def scores_of(shop: Shop, person_id: str) -> tuple[Score, ...]:
         name="scores",
         person=person_id,
     )
-    return tuple(Score(**{**row, "reasons": _reasons(row["reasons"])}) for row in rows(shop, query))
-
-
-def _reasons(written: Any) -> tuple[str, ...]:
-    """Reasons are kept as a list, or as a JSON list of texts."""
-    if not written:
-        return ()
-    return tuple(str(each) for each in (json.loads(written) if isinstance(written, str) else written))
+    return tuple(
+        Score(**{**row, "reasons": tuple(row["reasons"] or ()), "reasons_zh": tuple(row["reasons_zh"] or ())})
+        for row in rows(shop, query)
+    )

@@ -1,0 +1,112 @@
+"""Models: cards, and charts of how well they did on the time they had not seen."""
+
+from fastapi import APIRouter, Request, Response
+
+from shopkeeper.app.pages.models import ModelPage, model_page, models
+from shopkeeper.web.chart import Curve, XyChart
+from shopkeeper.web.figures import Figures
+from shopkeeper.web.language import N_
+from shopkeeper.web.render import Words, figures_of, page, words_of
+from shopkeeper.web.signed_in import SignedIn
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+METRICS = {
+    "auc": (N_("AUC"), N_("Chance that a responder ranks above one who did not respond: 0.5 is guessing, 1 is perfect.")),
+    "average_precision": (N_("Average precision"), N_("Mean share of responders among those ranked at least as high as each responder.")),
+    "top_tenth_rate": (N_("Best tenth"), N_("Share of the best-ranked tenth that responded.")),
+    "brier": (N_("Brier score"), N_("Mean squared difference of probability and outcome: lower is better.")),
+    "ece": (N_("Calibration error"), N_("Mean distance of what was said from what came, over ten groups: lower is better.")),
+}  # fmt: skip
+"""What each metric is called and means."""
+
+BASELINES = {
+    "base rate": N_("Base rate (guessing)"),
+    "recency, frequency, monetary": N_("Recency, frequency, monetary"),
+    "past redemptions": N_("Past redemptions"),
+}
+"""What each baseline is called."""
+
+
+@router.get("/models")
+def models_page(request: Request, _visitor: SignedIn) -> Response:
+    """Every model with its headline figures."""
+    return page(request, "models.html", found=models(request.app.state.shop), metrics=METRICS, baselines=BASELINES)
+
+
+@router.get("/models/{name}")
+def model(request: Request, _visitor: SignedIn, name: str, version: str | None = None) -> Response:
+    """One model's card."""
+    found = model_page(request.app.state.shop, name, version)
+    figures, words = figures_of(request), words_of(request)
+    notes = found.card.get("notes", {})
+    return page(
+        request,
+        "model.html",
+        found=found,
+        metrics=METRICS,
+        baselines=BASELINES,
+        notes=notes.get(figures.language, ()) if isinstance(notes, dict) else notes,
+        calibration=_calibration_chart(found, figures, words) if found.calibration else None,
+        gain=_gain_chart(found, figures, words) if found.gain else None,
+    )
+
+
+def _calibration_chart(found: ModelPage, figures: Figures, words: Words) -> XyChart:
+    _ = words
+    rows = found.calibration
+    most = min(1.0, max(max(row.predicted, row.high) for row in rows) * 1.05)
+    return XyChart(
+        "calibration",
+        _("What was said and what came"),
+        _("Probability said"),
+        _("Share that responded"),
+        [
+            Curve(
+                _("The model"),
+                [(row.predicted, row.observed) for row in rows],
+                dots=True,
+                low=[row.low for row in rows],
+                high=[row.high for row in rows],
+            ),
+            Curve(_("Perfect"), [(0.0, 0.0), (most, most)], colour=6, dashed=True),
+        ],
+        [_("Tenth"), _("People"), _("Said"), _("Came"), _("%(level)s interval") % {"level": "95%"}],
+        [
+            [
+                figures.number(place),
+                figures.number(row.people),
+                figures.share(row.predicted),
+                figures.share(row.observed),
+                f"{figures.share(row.low)} – {figures.share(row.high)}",
+            ]
+            for place, row in enumerate(rows, start=1)
+        ],
+        x_most=most,
+        y_most=most,
+    )
+
+
+def _gain_chart(found: ModelPage, figures: Figures, words: Words) -> XyChart:
+    _ = words
+    curves = [Curve(_("The model"), found.gain)]
+    curves += [
+        Curve(_(BASELINES.get(name, name)), points, colour=place)
+        for place, (name, points) in enumerate(found.baseline_gain.items(), start=2)
+    ]
+    curves.append(Curve(_("At random"), [(0.0, 0.0), (1.0, 1.0)], colour=6, dashed=True))
+    shown = [found.gain, *found.baseline_gain.values()]
+    return XyChart(
+        "gain",
+        _("Responders found, best people first"),
+        _("Share of people reached"),
+        _("Share of responders found"),
+        curves,
+        [_("People reached"), _("The model"), *(_(BASELINES.get(name, name)) for name in found.baseline_gain)],
+        [
+            [figures.share(point[0], 0), *(figures.share(points[place][1]) for points in shown)]
+            for place, point in enumerate(found.gain)
+        ],
+    )

@@ -1,0 +1,91 @@
+"""The morning report (早报) of any level."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from shopkeeper.app.organisation import CHAIN, Organisation, Unit, organisation
+from shopkeeper.app.report import report
+from shopkeeper.app.report_words import factor_label, measure_label, next_sentence
+from shopkeeper.base.errors import MissingError, UsageError
+from shopkeeper.web.figures import DASH, Figures
+from shopkeeper.web.render import figures_of, page
+from shopkeeper.web.signed_in import SignedIn
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/report")
+def report_page(
+    request: Request,
+    _visitor: SignedIn,
+    level: Annotated[str, Query(max_length=100)] = "",
+    as_of: Annotated[str, Query(max_length=10)] = "",
+) -> Response:
+    """The report of one level on one day."""
+    shop, figures = request.app.state.shop, figures_of(request)
+    if not shop.lake.snapshot("store_day"):
+        return page(request, "report.html", found=None, level=level, as_of=as_of)
+    found = report(shop, as_of=_day(as_of), level=level.strip() or None)
+    organised = organisation(shop, found.morning.as_of)
+    return page(
+        request,
+        "report.html",
+        found=found,
+        morning=found.morning,
+        above=list(_above(organised, organised.unit(found.morning.level))),
+        levels=[unit for unit in organised.units.values() if unit.kind in ("region", "area")],
+        level=level,
+        as_of=as_of,
+        written=lambda value, unit: _written(figures, value, unit),
+        moved=_moved,
+        measure_label=lambda name: measure_label(name, figures.language),
+        factor=lambda name: factor_label(name, figures.language),
+        steps=[
+            {"sentence": next_sentence(step, figures.currency, figures.language), "where": step["where"]}
+            for step in found.next
+        ],
+    )
+
+
+def _day(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"'{text}' is no day", next_step="write it as 2017-12-31") from None
+
+
+def _above(organised: Organisation, unit: Unit) -> Iterator[Unit]:
+    """The levels above a unit, the chain first."""
+    if unit.parent is not None and unit.id != CHAIN:
+        try:
+            parent = organised.unit(unit.parent)
+        except MissingError:
+            return
+        yield from _above(organised, parent)
+        yield parent
+
+
+def _written(figures: Figures, value: float | None, unit: str) -> str:
+    if value is None:
+        return DASH
+    if unit == "currency":
+        return figures.money(value)
+    if unit == "share":
+        return figures.share(value)
+    return figures.number(value, 2 if unit == "items" else 0)
+
+
+def _moved(value: float | None, against: float | None, unit: str) -> float | None:
+    """How a measure differs: a relative change, or a difference for shares."""
+    if value is None or against is None:
+        return None
+    if unit == "share":
+        return value - against
+    return value / against - 1 if against else None
