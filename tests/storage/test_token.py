@@ -6,7 +6,7 @@ import traceback
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkeeper.base.errors import DataError, UsageError
@@ -132,26 +132,22 @@ def slow(tokens: Tokens, kind: str, raw: str) -> str | None:
         return None
 
 
-@settings(deadline=None, max_examples=150)
 @given(st.sampled_from(["CN", "US", "CA", "GB"]), st.lists(phones, max_size=6))
 def test_the_fast_path_of_phones_equals_phonenumbers(country: str, values: list[str]) -> None:
     tokens = Tokens(KEY, country)
     assert tokens.tokenise("phone", values).normalised.to_pylist() == [slow(tokens, "phone", one) for one in values]
 
 
-@settings(deadline=None, max_examples=80)
 @given(st.lists(emails, max_size=6))
 def test_the_fast_path_of_emails_equals_email_validator(values: list[str]) -> None:
     assert TOKENS.tokenise("email", values).normalised.to_pylist() == [slow(TOKENS, "email", one) for one in values]
 
 
-@settings(deadline=None)
 @given(st.sampled_from([kind for kind in KINDS if kind not in ("phone", "email")]), st.lists(others, max_size=6))
 def test_the_fast_path_of_other_kinds_equals_the_slow_one(kind: str, values: list[str]) -> None:
     assert TOKENS.tokenise(kind, values).normalised.to_pylist() == [slow(TOKENS, kind, one) for one in values]
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["phone", "email", "name", "card"]), others | phones | emails)
 def test_normalising_twice_changes_nothing_and_a_column_agrees_with_one_value(kind: str, raw: str) -> None:
     normal = slow(TOKENS, kind, raw)
