@@ -1,7 +1,7 @@
 """Run by test_state_upgrade.py: kills an upgrade after each of its statements and says what was left.
 
 Usage: killed_upgrade.py transaction|autocommit; on standard input, one a line: after how many statements to kill, and
-the address of an old store. One JSON line a kill goes to standard output; it ends with the first upgrade that is through.
+the address of an old store. One JSON line a kill goes to standard output; the first upgrade that is through ends it.
 """
 
 import json
