@@ -1,6 +1,6 @@
 """Audience counts over 1 million people and 20 million order lines, against the bare DuckDB query for the same answer.
 
-Ours is everything from the line of text to the number: parse, check, compile, build and check the query, write it, run it.
+Ours is everything from the line of text to the number: parse, check, compile, build and check the query, run it.
 The bare query is written by hand over the same views with the same settings; both are run in turns.
 """
 

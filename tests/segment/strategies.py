@@ -252,3 +252,30 @@ trees: st.SearchStrategy[Node] = st.recursive(_leaves, _joined, max_leaves=6)
 shared_trees: st.SearchStrategy[Node] = st.recursive(
     st.builds(Behaviour, acts("order_line"), _thresholds("order_line")), _joined, max_leaves=4
 )
+
+_wild = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=12) | st.sampled_from(
+    ["'; DROP TABLE canary; --", 'x" OR 1=1', "\\", "\\'", "a\\", "$x", "{}", "%s", "?", "/*", "2017-01-01", "牛奶’", "\n"]
+)
+wild_texts = _wild
+
+
+def wild_leaves(text: st.SearchStrategy[str]) -> st.SearchStrategy[Node]:
+    """Leaves with a given text in every slot that takes one."""
+    filters = st.builds(
+        Filter, st.sampled_from(["category", "product", "store", "brand"]), st.just("in"), st.tuples(text)
+    )
+    wild_acts = st.builds(Act, st.just("order_line"), st.tuples(filters))
+    return st.one_of(
+        st.builds(Comparison, st.sampled_from(["city", "favourite_store"]), st.sampled_from(["=", "!=", "contains"]), text),
+        st.builds(Comparison, st.just("attributes"), st.just("="), text, text),
+        st.builds(Comparison, st.just("attributes"), st.just("contains"), text),
+        st.builds(Behaviour, wild_acts, st.just((Threshold("orders", ">=", 1),))),
+        st.builds(Sequel, wild_acts, wild_acts, st.just(3), st.booleans()),
+        st.builds(Member, text),
+        st.builds(Near, text, st.just(5.0)),
+        st.builds(Consent, text, text),
+        st.builds(Score, text, st.just("value"), st.just(">="), st.just(0.5), text),
+    )
+
+
+wild_trees: st.SearchStrategy[Node] = st.recursive(wild_leaves(_wild), _joined, max_leaves=3)

@@ -128,7 +128,7 @@ def change(draft: Draft, path: str, kind: str) -> Draft:
 
 
 def act(draft: Draft, action: str) -> Draft:
-    """Does what a button says: `add:PATH:KIND`, `remove:PATH`, `up:PATH`, `down:PATH`, `wrap:PATH:WORD`, `change:PATH:KIND`."""
+    """Does what a button says: `add:PATH:KIND`, `wrap:PATH:WORD`, `change:PATH:KIND`, `remove|up|down:PATH`."""
     word, _, rest = action.partition(":")
     path, _, more = rest.partition(":")
     if word in ("up", "down"):
