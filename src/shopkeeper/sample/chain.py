@@ -293,7 +293,7 @@ class _Run:
             back.store, back.day, back.cents, back.person = (
                 values[~held] for values in (back.store, back.day, back.cents, back.person)
             )
-        self.book.add(back.store, month.first + back.day, back.cents)
+        self.book.add(back.store, month.first + back.day, back.cents, returned=True)
         member = back.person >= 0
         np.add.at(spent, back.person[member], back.cents[member] / 100)
         return back.columns

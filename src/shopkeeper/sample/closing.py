@@ -18,7 +18,7 @@ _TENDER_SHARE = (0.50, 0.26, 0.07, 0.08, 0.06, 0.03)
 
 @dataclass
 class Book:
-    """Net sales in hundredths and tickets, returns included, by store and day."""
+    """Net sales in hundredths, returns taken off, and tickets, returns not counted, by store and day."""
 
     cents: Ints
     tickets: Ints
@@ -28,12 +28,13 @@ class Book:
         """A book with nothing in it."""
         return cls(np.zeros((stores, days), np.int64), np.zeros((stores, days), np.int64))
 
-    def add(self, store: Ints, day: Ints, cents: Ints) -> None:
-        """Books tickets."""
+    def add(self, store: Ints, day: Ints, cents: Ints, *, returned: bool = False) -> None:
+        """Books tickets, or what came back."""
         days = self.cents.shape[1]
         place = store.astype(np.int64) * days + day
         self.cents += np.bincount(place, cents, self.cents.size).astype(np.int64).reshape(self.cents.shape)
-        self.tickets += np.bincount(place, minlength=self.cents.size).reshape(self.cents.shape)
+        if not returned:
+            self.tickets += np.bincount(place, minlength=self.cents.size).reshape(self.cents.shape)
 
 
 @dataclass(frozen=True)
