@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -19,6 +20,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
 from shopkeeper.base.errors import QueryError
+from shopkeeper.schema.dialect import for_spark
 from shopkeeper.schema.table import Partition, Table
 from shopkeeper.schema.tables import TABLES
 
@@ -104,9 +106,7 @@ class Query:
         return cls.from_sql(text, name=name, inputs=inputs, **parameters)
 
     @classmethod
-    def from_sql(
-        cls, text: str, *, name: str = "query", inputs: Sequence[Table] = (), **parameters: Value
-    ) -> "Query":
+    def from_sql(cls, text: str, *, name: str = "query", inputs: Sequence[Table] = (), **parameters: Value) -> "Query":
         """Parses a query written in DuckDB's dialect; the text must be our own, never made from input."""
         try:
             tree = sqlglot.parse_one(text, read="duckdb")
@@ -125,8 +125,13 @@ class Query:
         return tuple(self._qualified.named_selects)
 
     def sql(self, dialect: str = "duckdb", *, pretty: bool = True) -> str:
-        """Gives its text in a dialect (`duckdb`, `spark`), parameters filled in, for anybody's own tables."""
+        """Gives its text in a dialect (`duckdb`, `spark`), parameters filled in, for anybody's own tables.
+
+        The Spark text gives the rows that DuckDB gives, in Spark's ANSI mode and with UTC as the session's time zone.
+        """
         try:
+            if dialect == "spark":
+                return for_spark(self._qualified.copy(), _mapping(self._declared())).sql(dialect, pretty=pretty)
             return self.tree.sql(dialect, pretty=pretty)
         except SqlglotError as error:
             raise QueryError(f"{self.name} cannot be written in {dialect}: {error}") from error
@@ -139,7 +144,7 @@ class Query:
             if not isinstance(scope.expression, exp.Select):
                 continue
             for alias, source in scope.sources.items():
-                if not isinstance(source, exp.Table):
+                if not isinstance(source, exp.Table) or not source.name:
                     continue
                 table = declared[source.name]
                 if table.partition is Partition.NONE or table.partition_column is None:
@@ -178,7 +183,7 @@ class Query:
             raise QueryError(f"{self.name} does not fit the dictionary: {error}") from error
 
 
-def _mapping(tables: Iterable[Table]) -> dict[str, dict[str, str]]:
+def _mapping(tables: Iterable[Table]) -> dict[str, Any]:
     return {table.name: {column.name: column.type.value for column in table.columns} for table in tables}
 
 
@@ -242,7 +247,7 @@ def _condition_bounds(condition: exp.Expr, alias: str, column: str, sources: int
     if is_column(condition.left):
         day, kind = _day(condition.right), type(condition)
     elif is_column(condition.right):
-        flipped = {exp.GTE: exp.LTE, exp.GT: exp.LT, exp.LTE: exp.GTE, exp.LT: exp.GT, exp.EQ: exp.EQ}
+        flipped: dict[type[exp.Expr], Any] = {exp.GTE: exp.LTE, exp.GT: exp.LT, exp.LTE: exp.GTE, exp.LT: exp.GT, exp.EQ: exp.EQ}
         day, kind = _day(condition.left), flipped[type(condition)]
     else:
         return Bounds()
@@ -255,8 +260,11 @@ def _day(node: exp.Expr) -> date | None:
     """The day of a constant, if it is one (the UTC day of an instant)."""
     if isinstance(node, exp.Cast) and isinstance(node.this, exp.Literal) and node.this.is_string:
         try:
-            return datetime.fromisoformat(node.this.name).astimezone(UTC).date() if ":" in node.this.name \
+            return (
+                datetime.fromisoformat(node.this.name).astimezone(UTC).date()
+                if ":" in node.this.name
                 else date.fromisoformat(node.this.name)
+            )
         except ValueError:
             return None
     return None
