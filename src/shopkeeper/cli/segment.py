@@ -1,0 +1,86 @@
+"""`shopkeeper segment`: audiences from the terminal."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from shopkeeper.app import segment as segments
+from shopkeeper.app.shop import Shop
+from shopkeeper.cli.options import with_shop
+from shopkeeper.cli.output import emit, print_rows, rich_table
+
+__all__ = ["segment_command"]
+
+
+@click.group("segment")
+def segment_command() -> None:
+    """Audiences: a saved segment's NAME, a FILE (JSON or one line), or the rule itself in quotes."""
+
+
+@segment_command.command("list")
+@with_shop
+def list_(shop: Shop, *, as_json: bool) -> None:
+    """The saved segments, their sizes and rules."""
+    found = segments.list_segments(shop)
+    document = [
+        {
+            "name": saved.name,
+            "version": saved.version,
+            "label_en": saved.label_en,
+            "label_zh": saved.label_zh,
+            "people": people,
+            "rule": rule,
+        }
+        for saved, people, rule in found
+    ]
+    chinese = shop.settings.chain.language == "zh"
+    rows = [(saved.name, saved.label_zh if chinese else saved.label_en, people, rule) for saved, people, rule in found]
+    columns = ("name", "called", "people", "rule")
+    emit(document, as_json=as_json, render=lambda console: console.print(rich_table(None, columns, rows)))
+
+
+@segment_command.command("create")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@with_shop
+def create(shop: Shop, file: Path, *, as_json: bool) -> None:
+    """Save a segment from a JSON FILE: name, label_en, label_zh, audience."""
+    saved = segments.create(shop, file)
+    shown = f"saved [bold]{saved.name}[/], version {saved.version}; shopkeeper run segments computes who is in it"
+    emit({"name": saved.name, "version": saved.version}, as_json=as_json, render=lambda c: c.print(shown))
+
+
+@segment_command.command("count")
+@click.argument("audience", metavar="NAME-OR-FILE")
+@with_shop
+def count(shop: Shop, audience: str, *, as_json: bool) -> None:
+    """Count an audience."""
+    tree, _ = segments.read_audience(shop, audience)
+    found = segments.count(shop, tree)
+    rule = segments.say(shop, tree, shop.settings.chain.language)
+    share = found.count / found.of if found.of else 0.0
+    shown = f"{rule}\n[bold]{found.count:,}[/] of {found.of:,} people ({share:.1%}), as of {found.as_of}, {found.seconds:.2f} s"
+    emit(asdict(found) | {"rule": rule}, as_json=as_json, render=lambda console: console.print(shown))
+
+
+@segment_command.command("members")
+@click.argument("audience", metavar="NAME-OR-FILE")
+@with_shop
+def members(shop: Shop, audience: str, *, as_json: bool) -> None:
+    """The people of an audience."""
+    tree, _ = segments.read_audience(shop, audience)
+    found = segments.members(shop, tree)["person_id"].to_pylist()
+    rows = [(person,) for person in found[:50]]
+    document = {"count": len(found), "members": found}
+    emit(document, as_json=as_json, render=lambda c: print_rows(c, f"{len(found):,} people", ["person_id"], rows))
+
+
+@segment_command.command("export")
+@click.argument("audience", metavar="NAME")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@with_shop
+def export(shop: Shop, audience: str, file: Path, *, as_json: bool) -> None:
+    """Write the people of an audience to a file: .csv, .xlsx, .json or .parquet."""
+    tree, _ = segments.read_audience(shop, audience)
+    rows = segments.export(shop, tree, file)
+    emit({"rows": rows, "file": file}, as_json=as_json, render=lambda c: c.print(f"{rows:,} people in {file}"))
