@@ -55,7 +55,7 @@ class World:
         return instant.astimezone(ZoneInfo(self.time_zone)).date()
 
 
-def is_in(tree: Node, person: str, world: World) -> bool:
+def is_in(tree: Node, person: str, world: World) -> bool:  # noqa: C901, PLR0911 - one return a sort of node
     """Whether a person is in the audience."""
     match tree:
         case All(of):
@@ -74,7 +74,9 @@ def is_in(tree: Node, person: str, world: World) -> bool:
             return _score(tree, person, world)
         case Member(segment):
             return any(
-                row["segment"] == segment and row["person_id"] == person and row["entered_at"] <= world.end
+                row["segment"] == segment
+                and row["person_id"] == person
+                and row["entered_at"] <= world.end
                 and (row["left_at"] is None or row["left_at"] > world.end)
                 for row in world.of("segment_member")
             )
@@ -82,8 +84,11 @@ def is_in(tree: Node, person: str, world: World) -> bool:
             return _near(store, kilometres, person, world)
         case Consent(purpose, channel):
             changes = [
-                row for row in world.of("consent")
-                if row["person_id"] == person and row["purpose"] == purpose and row["channel"] == channel
+                row
+                for row in world.of("consent")
+                if row["person_id"] == person
+                and row["purpose"] == purpose
+                and row["channel"] == channel
                 and row["occurred_at"] < world.end
             ]
             return bool(changes) and max(changes, key=lambda row: row["occurred_at"])["granted"]
@@ -102,8 +107,12 @@ def compare(left: Any, op: str, value: TreeValue) -> bool:
         return (left in values) is (op == "in")
     right = _like(left, value)
     return {
-        "=": lambda: left == right, "!=": lambda: left != right, "<": lambda: left < right,
-        "<=": lambda: left <= right, ">": lambda: left > right, ">=": lambda: left >= right,
+        "=": lambda: left == right,
+        "!=": lambda: left != right,
+        "<": lambda: left < right,
+        "<=": lambda: left <= right,
+        ">": lambda: left > right,
+        ">=": lambda: left >= right,
         "contains": lambda: right in left,
     }[op]()
 
@@ -130,7 +139,8 @@ def _trait(leaf: Comparison, person: str, world: World) -> bool:
 def _records(person: str, world: World) -> set[tuple[str, str]]:
     return {
         (row["source"], row["customer_id"])
-        for row in world.of("person") if row["person_id"] == person and row["valid_to"] is None
+        for row in world.of("person")
+        if row["person_id"] == person and row["valid_to"] is None
     }
 
 
@@ -140,7 +150,8 @@ def _rows(act: Act, person: str, world: World) -> list[Row]:
     if act.table == "event":
         tokens = {row["token"] for row in world.of("identifier") if (row["source"], row["customer_id"]) in records}
         mine = [
-            row for row in world.of("event")
+            row
+            for row in world.of("event")
             if (row["user_id"] if row["user_id"] is not None else row["anonymous_id"]) in tokens
         ]
     else:
@@ -149,7 +160,11 @@ def _rows(act: Act, person: str, world: World) -> list[Row]:
 
 
 _COLUMNS = {
-    "product": "product_id", "store": "store_id", "event": "name", "offer": "offer_id", "campaign": "campaign_id",
+    "product": "product_id",
+    "store": "store_id",
+    "event": "name",
+    "offer": "offer_id",
+    "campaign": "campaign_id",
     "channel": "channel",
 }
 
@@ -192,7 +207,9 @@ def _enough(act: Act, threshold: Threshold, person: str, world: World) -> bool:
         "times": lambda: len(done),
         "days": lambda: len({_day(act.table, row, world) for row in done}),
         "units": lambda: sum((row["quantity"] for row in rows), Decimal(0)),
-        "amount": lambda: sum((row["net_amount" if act.table == "order_line" else "value"] or 0 for row in rows), Decimal(0)),
+        "amount": lambda: sum(
+            (row["net_amount" if act.table == "order_line" else "value"] or 0 for row in rows), Decimal(0)
+        ),
     }[threshold.measure]()
     return compare(found, threshold.op, threshold.value)
 
@@ -200,7 +217,8 @@ def _enough(act: Act, threshold: Threshold, person: str, world: World) -> bool:
 def _instants(act: Act, person: str, world: World) -> list[tuple[datetime, date]]:
     moment = "occurred_at" if act.table == "event" else "ordered_at"
     return [
-        (row[moment], _day(act.table, row, world)) for row in _rows(act, person, world)
+        (row[moment], _day(act.table, row, world))
+        for row in _rows(act, person, world)
         if act.table == "event" or row["quantity"] > 0
     ]
 
@@ -223,8 +241,10 @@ def _sequel(leaf: Sequel, person: str, world: World) -> bool:
 
 def _score(leaf: Score, person: str, world: World) -> bool:
     rows = [
-        row for row in world.of("score")
-        if row["model"] == leaf.model and row["as_of"] <= world.as_of
+        row
+        for row in world.of("score")
+        if row["model"] == leaf.model
+        and row["as_of"] <= world.as_of
         and (leaf.subject is None or row["subject"] == leaf.subject)
     ]
     latest = max((row["as_of"] for row in rows), default=None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shopkeeper.base.errors import FaultsError
 from shopkeeper.segment.catalogue import Catalogue
 from shopkeeper.segment.check import judge
-from shopkeeper.segment.document import from_document, to_document
+from shopkeeper.segment.document import KEYS, from_document, to_document
 from shopkeeper.segment.line import parse
 from shopkeeper.segment.tree import Node
 from tests.segment.strategies import trees, wild_trees
@@ -59,12 +59,25 @@ def test_every_fault_of_shape_at_once() -> None:
     assert "did you mean trait" in found["all[1].any[0]"]
 
 
+_WORDS = (
+    *KEYS,
+    "op",
+    "value",
+    "key",
+    "where",
+    "having",
+    "window",
+    "last_days",
+    "then",
+    "days",
+    "kilometres",
+    "channel",
+)
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda below: st.lists(below, max_size=3)
     | st.dictionaries(
-        st.sampled_from(["all", "any", "not", "trait", "op", "value", "did", "where", "having", "window", "first", "then",
-                         "days", "last_days", "score", "segment", "near", "kilometres", "consent", "channel", "key"]),
+        st.sampled_from(_WORDS),
         below, max_size=4,
     ),
     max_leaves=12,

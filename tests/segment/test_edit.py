@@ -24,7 +24,9 @@ def test_a_form_is_read() -> None:
     }  # fmt: skip
     tree, faults = judge(from_form(fields), Catalogue())
     assert faults == ()
-    line = 'recency_days > 60 and lifecycle in ("new","active") and bought category "007" at least 3 times in last 90 days'
+    line = (
+        'recency_days > 60 and lifecycle in ("new","active") and bought category "007" at least 3 times in last 90 days'
+    )
     assert tree == parse(line)
 
 
@@ -33,6 +35,12 @@ def test_unfinished_forms_have_faults_not_failures() -> None:
     _, faults = judge(draft, Catalogue())
     assert {fault.path for fault in faults} == {"all[0].value", "all[1].segment"}
     assert judge(from_form({}), Catalogue()) == (parse("everyone"), ())
+
+
+def test_values_with_commas_have_fields_of_their_own() -> None:
+    document = to_document(parse('city in ("a, b", "c")'))
+    assert to_form(document)["value[0]"] == "a, b"
+    assert from_form(to_form(document)) == document
 
 
 def test_buttons() -> None:
@@ -49,7 +57,9 @@ def test_buttons() -> None:
     assert act(_DRAFT, "remove:") == {"all": []}
 
 
-_paths = st.sampled_from(["", "all", "all[0]", "all[1].any[1]", "all[9]", "all[0].segment", "x[", "not", "all[1].any", "[0]"])
+_paths = st.sampled_from(
+    ["", "all", "all[0]", "all[1].any[1]", "all[9]", "all[0].segment", "x[", "not", "all[1].any", "[0]"]
+)
 _actions = st.builds(
     lambda word, path, more: f"{word}:{path}:{more}",
     st.sampled_from(["add", "remove", "up", "down", "wrap", "change", "?"]),

@@ -14,13 +14,16 @@ from tests.segment.strategies import trees
     ("line", "english", "chinese"),
     [
         (
-            'recency_days > 60 and monetary_365d >= 1500 and discount_share < 0.25',
+            "recency_days > 60 and monetary_365d >= 1500 and discount_share < 0.25",
             "Recency is above 60 days and Spend 365 d is at least ¥1,500 and Discount depth is below 25%",
             "最近消费间隔高于60天，且近365天消费额不低于1,500元，且折扣率低于25%",
         ),
         (
             'bought category "牛奶" at least 3 times for at least 100 in last 90 days or not in segment "x"',
-            "bought category “牛奶” at least 3 times and for at least ¥100 in the last 90 days or not (in the segment “x”)",
+            (
+                "bought category “牛奶” at least 3 times and for at least ¥100 in the last 90 days "
+                "or not (in the segment “x”)"
+            ),
             "近90天购买品类“牛奶”至少3次且金额至少100元，或不满足（属于人群包“x”）",
         ),
         (

@@ -21,7 +21,7 @@ BLANK: Mapping[str, dict[str, Any]] = {
     "trait": {"trait": "", "op": "=", "value": ""},
     "did": {"did": "order_line", "where": [], "having": [{"measure": "orders", "op": ">=", "value": 1}]},
     "first": {"first": {"did": "event"}, "then": {"did": "order_line"}, "days": 7, "absent": True},
-    "score": {"score": "", "measure": "decile", "op": "<=", "value": 1},
+    "score": {"score": "", "measure": "decile", "op": ">=", "value": 9},
     "segment": {"segment": ""},
     "near": {"near": "", "kilometres": 5},
     "consent": {"consent": "marketing", "channel": ""},
@@ -29,6 +29,7 @@ BLANK: Mapping[str, dict[str, Any]] = {
 """A new node of each kind, as the builder shows it first."""
 
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_SEPARATOR = re.compile("[,，、]")
 _NUMBERS = ("value", "days", "last_days", "kilometres")
 
 
@@ -36,15 +37,13 @@ def _steps(path: str) -> list[str | int]:
     return [name or int(place) for name, place in _PART.findall(path)]
 
 
-def _at(draft: Draft, steps: list[str | int]) -> Draft:
+def _at(draft: Draft, steps: list[Any]) -> Draft:
     """What stands at a path, or None."""
     for step in steps:
-        if (isinstance(step, int) and isinstance(draft, list) and step < len(draft)) or (
-            isinstance(step, str) and isinstance(draft, dict) and step in draft
-        ):
-            draft = draft[step]
-        else:
+        places = range(len(draft)) if isinstance(draft, list) else draft if isinstance(draft, dict) else ()
+        if step not in places:
             return None
+        draft = draft[step]
     return draft
 
 
@@ -140,8 +139,9 @@ def act(draft: Draft, action: str) -> Draft:
 
 
 def from_form(fields: Mapping[str, str], catalogue: Catalogue | None = None) -> Draft:
-    """Makes a draft of a form's fields, each named by its path; `…value` of a list operator is split at commas.
+    """Makes a draft of a form's fields, each named by its path.
 
+    `…value` of a list operator is split at commas, or given as `…value[0]`, `…value[1]` where a value holds one.
     Texts become numbers, or true and false, where the trait, field or measure beside them wants it; what is no number
     stays text, and `judge` says so. An empty window or key is left out.
     """
@@ -158,7 +158,7 @@ def to_form(draft: Draft, path: str = "") -> dict[str, str]:
         found: dict[str, str] = {}
         for key, value in draft.items():
             below = f"{path}.{key}".lstrip(".")
-            if key == "value" and isinstance(value, list):
+            if key == "value" and isinstance(value, list) and not any(_SEPARATOR.search(_shown(one)) for one in value):
                 found[below] = ", ".join(map(_shown, value))
             else:
                 found |= to_form(value, below)
@@ -210,10 +210,12 @@ def _typed(node: Any, catalogue: Catalogue) -> Any:
     op = node.get("op")
     for key in _NUMBERS:
         text = found.get(key)
+        if key == "value" and isinstance(text, list):
+            found[key] = [_plain(one, textual=textual) if isinstance(one, str) else one for one in text]
         if not isinstance(text, str):
             continue
         if key == "value" and op in ("in", "not in", "between"):
-            found[key] = [_plain(part.strip(), textual=textual) for part in re.split("[,，、]", text) if part.strip()]
+            found[key] = [_plain(part.strip(), textual=textual) for part in _SEPARATOR.split(text) if part.strip()]
         else:
             found[key] = _plain(text, textual=textual and key == "value")
     if isinstance(found.get("absent"), str):

@@ -139,7 +139,7 @@ class Score:
 
     Args:
         model: The model's name.
-        measure: `value` or `decile` (1 to 10).
+        measure: `value` or `decile` (1 to 10, 10 the best).
         op: One of `COMPARISONS`, `between`, `in`, `not in`.
         value: What it is held against.
         subject: What was scored, such as a campaign, where a model scores several things.
