@@ -26,7 +26,7 @@ class LifecycleCuts:
         usual: The rhythm of people who have none yet, in days.
         sleeping_days: More days than this without a visit is sleeping in the fixed-day lifecycle.
         lapsed_days: More than this is lapsed there.
-        trend_factor: How many times the earlier 90 days' spend the last 90 days must exceed to be rising; falling is the reverse.
+        trend_factor: Rising is more than this many times the spend of the 90 days before; falling is the reverse.
 
     Raises:
         UsageError: The cut-points are not in order.
@@ -46,7 +46,7 @@ class LifecycleCuts:
     def __post_init__(self) -> None:
         if not (0 < self.sleeping_gaps < self.lapsed_gaps and 0 < self.shortest <= self.longest):
             raise UsageError(f"lifecycle cut-points {self} are not in order", place="profile.lifecycle")
-        if not (0 < self.new_days and 0 < self.sleeping_days < self.lapsed_days and self.trend_factor >= 1):
+        if not (self.new_days > 0 and 0 < self.sleeping_days < self.lapsed_days and self.trend_factor >= 1):
             raise UsageError(f"lifecycle cut-points {self} are not in order", place="profile.lifecycle")
 
 
@@ -61,7 +61,7 @@ class RFMCuts:
         monetary: At least so much spent in 365 days, in the shop's currency, falling.
 
     Raises:
-        UsageError: The cut-points are not four each or not in order.
+        UsageError: The cut-points are not in order.
     """
 
     version: str = "1"
@@ -70,9 +70,11 @@ class RFMCuts:
     monetary: tuple[Decimal, Decimal, Decimal, Decimal] = (Decimal(2000), Decimal(1000), Decimal(500), Decimal(100))
 
     def __post_init__(self) -> None:
-        ordered = (self.recency, self.frequency[::-1], self.monetary[::-1])
-        if any(len(cuts) != 4 or list(cuts) != sorted(set(cuts)) for cuts in ordered):  # noqa: PLR2004 - four cuts make five points
-            raise UsageError(f"RFM cut-points {self} are not four each in order", place="profile.rfm")
+        rising = (self.recency, self.frequency[::-1], self.monetary[::-1])
+        for cuts in rising:
+            exact = [Decimal(cut) for cut in cuts]
+            if exact != sorted(set(exact)):
+                raise UsageError(f"RFM cut-points {self} are not in order", place="profile.rfm")
 
 
 LIFECYCLE_CUTS = LifecycleCuts()

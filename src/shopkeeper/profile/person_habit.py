@@ -18,9 +18,7 @@ CHANGED_PERSON = Table(
 )
 
 
-@step(
-    writes="person_habit", reads=("order_line", "product_fact", "basket", "person"), refresh=Refresh.PEOPLE
-)
+@step(writes="person_habit", reads=("order_line", "product_fact", "basket", "person"), refresh=Refresh.PEOPLE)
 def person_habit(as_of: date, *, changed: bool = False) -> Query:
     """Gives each person with a basket their rhythm, favourites, variety, price and offer habits up to a day.
 
