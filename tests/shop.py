@@ -6,6 +6,7 @@ import sqlglot
 
 from shopkeeper.app.run import run
 from shopkeeper.app.sample import COMPLETE_JOURNEY, settings_of
+from shopkeeper.app.segment import add_starters
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.app.user import add_user
 from shopkeeper.sample import complete_journey
@@ -35,5 +36,6 @@ def journey_shop(folder: Path, *, one_in: int = 8, language: str = "en", until: 
     shop = init(folder, settings_of(COMPLETE_JOURNEY, language) | {"engine.memory_limit": "2GB"})
     add_user(shop, USER, "admin", PASSWORD)
     journey_slice(shop, one_in)
+    add_starters(shop)
     run(shop, until=until, by="test")
     return shop

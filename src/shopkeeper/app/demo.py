@@ -10,6 +10,7 @@ from shopkeeper.app.report import Report, report
 from shopkeeper.app.report_document import report_document
 from shopkeeper.app.run import Progress, run
 from shopkeeper.app.sample import fill, settings_of
+from shopkeeper.app.segment import add_starters
 from shopkeeper.app.shop import FILE_NAME, Shop, init, open_shop
 from shopkeeper.app.user import first_user
 from shopkeeper.base.errors import AlreadyThereError
@@ -47,6 +48,7 @@ def demo(folder: Path, sample: str, language: str, progress: Progress | None = N
     began = time.perf_counter()
     shop, password = _shop(folder, sample, language, progress)
     with shop:
+        add_starters(shop)
         run(shop, progress=progress, by="demo")
         found = report(shop)
         document = report_document(shop, found, seconds=round(time.perf_counter() - began, 1))

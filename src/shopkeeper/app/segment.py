@@ -13,6 +13,7 @@ import pyarrow as pa
 from shopkeeper.app.pages.builder import catalogue_of
 from shopkeeper.app.shop import Shop, as_of_or_last, now
 from shopkeeper.app.table import export_rows
+from shopkeeper.base.clock import end_of_day
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.schema.query import Query
 from shopkeeper.segment.check import audience
@@ -181,15 +182,21 @@ def say(shop: Shop, tree: Node | Mapping[str, Any], language: str) -> str:
 
 
 def refresh_members(shop: Shop, as_of: date) -> pa.Table:
-    """Gives all stays in all segments after each was computed again as of a day."""
+    """Gives all stays in all segments after each was computed again as of a day.
+
+    When the day lies before the last one computed, what happened after it is taken back first.
+    """
     catalogue = catalogue_of(shop)
-    rows: pa.Table | None = None
+    end = end_of_day(as_of, shop.settings.chain.time_zone)
+    known = Query.from_sql(
+        "SELECT segment, person_id, entered_at, CASE WHEN left_at <= $moment THEN left_at END AS left_at, version "
+        "FROM segment_member WHERE entered_at <= $moment",
+        name="stays",
+        moment=end,
+    )
+    rows = shop.duckdb.arrow(known)
     for definition in definitions(shop):
-        query = refreshed(definition, as_of, catalogue)
-        rows = shop.duckdb.arrow(query, None if rows is None else {"segment_member": rows})
-    if rows is None:
-        query = Query.from_sql("SELECT * FROM segment_member", name="segment_member")
-        rows = shop.duckdb.arrow(query)
+        rows = shop.duckdb.arrow(refreshed(definition, as_of, catalogue), {"segment_member": rows})
     return rows
 
 

@@ -1,7 +1,12 @@
 """The steps of `run`, listed: no step is registered by being imported."""
 
+import hashlib
+from pathlib import Path
+
 from shopkeeper.app.cuts import lifecycle_cuts, rfm_cuts
+from shopkeeper.app.model import make_scores
 from shopkeeper.app.plan import Plan
+from shopkeeper.app.segment import refresh_members
 from shopkeeper.app.shop import Shop
 from shopkeeper.identity.person import person
 from shopkeeper.insight.store_day import department_day, store_day
@@ -12,22 +17,48 @@ from shopkeeper.profile.profile import profile
 
 __all__ = ["plans"]
 
+_AUDIENCE_READS = ("profile", "order_line", "product_fact", "person", "store", "redemption", "event", "score")
+_CAMPAIGN_READS = (
+    "order_line",
+    "person",
+    "product",
+    "customer",
+    "campaign",
+    "campaign_target",
+    "offer",
+    "offer_product",
+    "redemption",
+)
+
 
 def plans(shop: Shop) -> list[Plan]:
-    """Gives every step with the arguments that the settings ask for."""
+    """Gives every step with the arguments that the settings and saved segments ask for."""
     settings = shop.settings
-    zone = settings.chain.time_zone
+    zone, cuts = settings.chain.time_zone, lifecycle_cuts(settings.lifecycle)
     return [
         Plan.of(person, takes_as_of=False),
         Plan.of(product_fact, left_out=settings.profile.left_out_kinds),
         Plan.of(basket, takes_as_of=False, through=("counted", "private_label"), time_zone=zone),
         Plan.of(person_habit, through=("counted", "department", "category", "brand", "price_tier")),
-        Plan.of(
-            profile,
-            time_zone=zone,
-            lifecycle=lifecycle_cuts(settings.lifecycle),
-            rfm=rfm_cuts(settings.rfm),
-        ),
+        Plan.of(profile, time_zone=zone, lifecycle=cuts, rfm=rfm_cuts(settings.rfm)),
         Plan.of(store_day, takes_as_of=False, through=("counted",)),
         Plan.of(department_day, takes_as_of=False, through=("counted", "department")),
+        Plan("response", "score", _CAMPAIGN_READS, _room_hash("learn"), make=make_scores),
+        Plan(
+            "segments",
+            "segment_member",
+            _AUDIENCE_READS,
+            _room_hash("segment"),
+            arguments={"segments": {found.name: found.version for found in shop.state.segments.all()}},
+            make=refresh_members,
+        ),
     ]
+
+
+def _room_hash(room: str) -> str:
+    """Hash of all code of a room: what no single query makes may depend on any of it."""
+    digest = hashlib.sha256()
+    for file in sorted((Path(__file__).parent.parent / room).rglob("*")):
+        if file.suffix in {".py", ".sql"}:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
