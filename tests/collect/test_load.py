@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy
 import xlsxwriter
-from tests.collect.conftest import NOW, Desk
 
 from shopkeeper.base.errors import FaultsError, MissingError, UsageError
 from shopkeeper.collect.mapping import Mapping
+from tests.collect.conftest import NOW, Desk
 
 LINES = """
 table = "order_line"
@@ -113,7 +113,7 @@ def test_doubles_inside_a_file_are_counted(desk: Desk) -> None:
         ("A1,1,M1,S1,007,2024-01-05,two,9.50,0", "quantity", "not_a_number", "txx"),
         ("A1,1,M1,S1,007,2024-01-05,2,9.50,-1", "product_discount", "negative", "-9"),
         ("A1,1,M1,S1,6.9E+12,2024-01-05,2,9.50,0", "product_id", "damaged_code", "6.9x+99"),
-        ("A1,1,M1,S1,a@b.cn,2024-01-05,2,9.50,0", "product_id", "holds_email", "ax@x.xx"),
+        ("A1,1,M1,S1,a@b.cn,2024-01-05,2,9.50,0", "product_id", "holds_email", "a@x.xx"),
         ("A1,1,M1,S1", None, "number_of_values", None),
         ("A1,1,M1,S1,007,2024-01-05,2,9.50,0,5", None, "number_of_values", None),
     ],
@@ -176,13 +176,10 @@ def test_a_line_refused_twice_is_kept_twice(desk: Desk) -> None:
 
 
 def test_a_return_gives_back_what_was_paid(desk: Desk) -> None:
-    row = "A1,1,,S1,7,2024-01-05,-1,-8,-2\n"
-    desk.load(
-        LINES.replace('net_amount = "paid"', 'net_amount = "paid"\ngross_amount = "paid"'),
-        desk.file("a.csv", HEAD + row),
-    )
+    mapping = LINES.replace('net_amount = "paid"', 'net_amount = "paid"\ngross_amount = "list"')
+    desk.load(mapping, desk.file("a.csv", HEAD.replace("off", "off,list") + "A1,1,,S1,7,2024-01-05,-1,-8,-2,-10\n"))
     found = desk.rows("order_line", "gross_amount, product_discount, net_amount")
-    assert found == [(Decimal(-6), Decimal(0), Decimal(-8))] or found == [(Decimal(-8), Decimal(0), Decimal(-8))]
+    assert found == [(Decimal(-8), Decimal(0), Decimal(-8))]
 
 
 def test_the_business_day_follows_the_stores_cut_over(desk: Desk) -> None:
@@ -245,6 +242,17 @@ def test_other_forms_of_file_bring_the_same(desk: Desk, name: str, write: Callab
     assert receipt.stored == 1
     assert receipt.reasons == ({"not_json": 1} if name == "p.jsonl" else {})
     assert desk.rows("product", "product_id, name, list_price") == [("007", "Cola", Decimal("3.5"))]
+
+
+def test_an_old_workbook_with_days_as_numbers_comes_in_as_proposed(desk: Desk) -> None:
+    path = str(Path(__file__).parent / "data" / "till.xls")
+    proposal = desk.loader.propose("order_line", path, name="till")
+    assert proposal.mapping is not None
+    assert desk.load(proposal.mapping, path).stored == 2
+    assert desk.rows("order_line", "order_id, customer_id, product_id, net_amount, ordered_at") == [
+        ("0001", "00012", "000123", Decimal("9.5"), datetime(2024, 1, 5, 2, 1, tzinfo=UTC)),
+        ("0002", None, "000124", Decimal(1200), datetime(2024, 1, 5, 4, tzinfo=UTC)),
+    ]
 
 
 def test_a_database_query_is_streamed(desk: Desk) -> None:

@@ -21,6 +21,7 @@ _NUMBER = (
 _DATE = r"^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?"
 _CLOCK = r"(\d{1,2})[:时点](\d{1,2})(?:[:分](\d{1,2})?)?秒?(?:\.\d+)?\s*$"
 _ZONED = r":\d{2}(\.\d+)?\s*(Z|z|[+-]\d{2}(:?\d{2})?)$"
+_PLAIN_TIME = r"\d{4}[-/]\d{1,2}[-/]\d{1,2}[ T]\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?"
 _SERIAL = r"[2-7]\d{4}(\.\d+)?"
 _DAY_ZERO = "1899-12-30"  # Excel counts days from here, its wrong leap day of 1900 included
 
@@ -102,7 +103,8 @@ def _number(text: str, decimal: str, places: int = 4) -> str:
     )
     sign = f"CASE WHEN contains({core}, '-') OR contains({core}, '(') THEN -1 ELSE 1 END"
     slow = f"TRY_CAST(TRY_CAST({digits} AS DECIMAL(24,6)) * {sign} * {factor} AS {kind})"
-    plain = f"CASE WHEN regexp_full_match({text}, '[-+]?[0-9]*[.]?[0-9]+([eE][-+]?[0-9]+)?') THEN TRY_CAST({text} AS {kind}) END"
+    form = "[-+]?[0-9]*[.]?[0-9]+([eE][-+]?[0-9]+)?"
+    plain = f"CASE WHEN regexp_full_match({text}, '{form}') THEN TRY_CAST({text} AS {kind}) END"
     return f"coalesce({plain}, {slow})"
 
 
@@ -111,8 +113,10 @@ def _date(text: str, zone: str, form: str | None) -> str:
         return f"CAST(TRY_STRPTIME({text}, {quoted(form)}) AS DATE)"
     half = _half(text)
     return (
-        f"CASE WHEN regexp_full_match({text}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') THEN TRY_CAST({text} AS DATE) "
-        f"WHEN regexp_matches({text}, '{_ZONED}') THEN CAST(TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE {quoted(zone)} AS DATE) "
+        f"CASE WHEN regexp_full_match({text}, '[0-9]{{4}}[-/][0-9]{{1,2}}[-/][0-9]{{1,2}}') "
+        f"THEN TRY_CAST(replace({text}, '/', '-') AS DATE) "
+        f"WHEN regexp_matches({text}, '{_ZONED}') "
+        f"THEN CAST(TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE {quoted(zone)} AS DATE) "
         f"WHEN regexp_full_match({half}, '[0-9]{{8}}') THEN CAST(TRY_STRPTIME({half}, '%Y%m%d') AS DATE) "
         f"WHEN regexp_full_match({half}, '{_SERIAL}') "
         f"THEN DATE '{_DAY_ZERO}' + CAST(floor(TRY_CAST({half} AS DOUBLE)) AS INTEGER) "
@@ -131,8 +135,8 @@ def _instant(text: str, zone: str, form: str | None) -> str:
     clock = f"{hour} || ':' || {minute} || ':' || CASE WHEN {second} = '' THEN '00' ELSE {second} END"
     serial = f"(TIMESTAMP '{_DAY_ZERO}' + to_seconds(round(TRY_CAST({half} AS DOUBLE) * 86400)))"
     return (
-        f"CASE WHEN regexp_full_match({text}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[ T][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]+)?)?') "
-        f"THEN TRY_CAST({text} AS TIMESTAMP) {at_zone} "
+        f"CASE WHEN regexp_full_match({text}, '{_PLAIN_TIME}') "
+        f"THEN TRY_CAST(replace({text}, '/', '-') AS TIMESTAMP) {at_zone} "
         f"WHEN regexp_matches({text}, '{_ZONED}') THEN TRY_CAST({text} AS TIMESTAMPTZ) "
         f"WHEN regexp_full_match({half}, '1[0-9]{{9}}') THEN to_timestamp(TRY_CAST({half} AS BIGINT)) "
         f"WHEN regexp_full_match({half}, '1[0-9]{{12}}') THEN to_timestamp(TRY_CAST({half} AS DOUBLE) / 1000) "

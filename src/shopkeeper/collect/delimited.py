@@ -3,12 +3,14 @@
 import codecs
 import csv
 import io
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from shopkeeper.base.errors import DataError, UsageError
@@ -19,6 +21,7 @@ from shopkeeper.collect.sniff import find_delimiter, find_encoding, find_header_
 __all__ = ["DelimitedReader"]
 
 _BLOCK = 8 << 20
+_LINES_IN_A_VALUE = 100
 
 
 class DelimitedReader:
@@ -63,34 +66,45 @@ class DelimitedReader:
         Raises:
             DataError: A quote is opened and never closed.
         """
-        broken: list[Broken] = []
+        waiting: deque[Broken] = deque()
 
         def keep(row: Any) -> str:
-            broken.append(Broken(row.number or 0, row.text, "number_of_values"))
+            waiting.append(Broken(row.number or 0, row.text, "number_of_values"))
             return "skip"
 
         count = self.header_row
         with open_bytes(self._path) as file:
             try:
                 for block in self._open(file, keep):
-                    if not block.num_rows and not broken:
-                        continue
-                    seen, broken = broken, []
-                    numbers = _numbers(count, block.num_rows, [row.number for row in seen])
-                    count = max([count, *numbers[-1:].tolist(), *(row.number for row in seen)])
-                    yield Batch(block, pa.array(numbers), tuple(seen))
+                    # The parser reads ahead: broken lines behind this block wait for theirs.
+                    numbers = _numbers(count, block.num_rows, [row.number for row in tuple(waiting)])
+                    self._check_quotes(block, numbers)
+                    count = int(numbers[-1]) if len(numbers) else count
+                    passed: list[Broken] = []
+                    while waiting and waiting[0].number < count:
+                        passed.append(waiting.popleft())
+                    yield Batch(block, pa.array(numbers), tuple(passed))
             except pa.ArrowInvalid as error:
                 if "Empty CSV" not in str(error):
-                    raise DataError(
-                        f"a quotation mark is opened and not closed after line {count}",
-                        place=self.name,
-                        next_step="mend that line, or export the file again",
-                    ) from error
-        if broken:
-            empty = pa.RecordBatch.from_arrays(
-                [pa.array([], pa.string())] * len(self.headers), names=list(self.headers)
-            )
-            yield Batch(empty, pa.array([], pa.int64()), tuple(broken))
+                    raise self._unclosed(count) from error
+        if waiting:
+            nothing = [pa.array([], pa.string())] * len(self.headers)
+            empty = pa.RecordBatch.from_arrays(nothing, names=list(self.headers))
+            yield Batch(empty, pa.array([], pa.int64()), tuple(waiting))
+
+    def _check_quotes(self, block: pa.RecordBatch, numbers: Any) -> None:
+        """A value of very many lines is a quote that swallowed what follows it, not a value."""
+        for column in block.columns:
+            lines = pc.count_substring(column, "\n")
+            if (pc.max(lines).as_py() or 0) > _LINES_IN_A_VALUE:
+                raise self._unclosed(int(numbers[pc.index(pc.greater(lines, _LINES_IN_A_VALUE), True).as_py()]))
+
+    def _unclosed(self, number: int) -> DataError:
+        return DataError(
+            f"a quotation mark is opened and not closed in or after row {number}",
+            place=self.name,
+            next_step="mend that line, or export the file again",
+        )
 
     def _open(self, file: BinaryIO, keep: Any) -> Iterator[pa.RecordBatch]:
         names = list(self.headers)

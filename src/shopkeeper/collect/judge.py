@@ -65,8 +65,8 @@ class Judge:
         """Gives the statement over a table `incoming`.
 
         Args:
-            headers: The headers of the file; `incoming` has `row_no` and the cleaned text of header i, from 0, as `c{i}`, and
-                for headers of identifiers `k{i}` and `m{i}` in its place.
+            headers: The headers of the file; `incoming` has `row_no` and the cleaned text of header i, from 0, as
+                `c{i}`, and for headers of identifiers `k{i}` and `m{i}` in its place.
 
         Returns:
             A SELECT of `row_no`, the columns `given` and `row_faults`: `column|reason|header` for each fault, parted by
@@ -102,7 +102,9 @@ class Judge:
                     concat_ws(chr(31), {", ".join(["NULL", *faults])}) AS {FAULTS}
                 FROM (
                     SELECT {", ".join([ROW_NO, *marks, *flags, *raws, *values])}
-                    FROM (SELECT {", ".join([ROW_NO, *marks, *self._tokens(places), *raws, *texts])} FROM incoming) AS texts
+                    FROM (
+                        SELECT {", ".join([ROW_NO, *marks, *self._tokens(places), *raws, *texts])} FROM incoming
+                    ) AS texts
                 ) AS typed
             ) AS judged
         """

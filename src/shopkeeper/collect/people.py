@@ -18,6 +18,7 @@ from shopkeeper.storage.vault import Vault
 __all__ = ["IDENTIFIER_SCHEMA", "erased_customers", "identifier_rows", "keep", "merge_identifiers", "subject"]
 
 _SEEN = {"order_line": "ordered_at", "customer": "registered_at", "interaction": "occurred_at"}
+_CLEARED_AT_MOST = 1_000_000
 _IDENTIFIER = declared_table("identifier")
 IDENTIFIER_SCHEMA = pa.schema(
     [
@@ -35,13 +36,23 @@ def subject(source: str, customer_id: str) -> str:
     return f"{source}|{customer_id}"
 
 
-def erased_customers(vault: Vault, rows: pa.Table) -> set[str]:
-    """Gives the subjects among some rows that were erased."""
+def erased_customers(vault: Vault, rows: pa.Table, cleared: set[str]) -> set[str]:
+    """Gives the subjects among some rows that were erased.
+
+    Args:
+        vault: Knows who was.
+        rows: Rows of customers.
+        cleared: Subjects looked up before and not erased; those of these rows are added.
+    """
     if "customer_id" not in rows.column_names or "source" not in rows.column_names:
         return set()
     pairs = rows.select(["source", "customer_id"]).group_by(["source", "customer_id"]).aggregate([])
-    named = [subject(row["source"], row["customer_id"]) for row in pairs.to_pylist() if row["customer_id"] is not None]
-    return vault.tombstoned(subjects=named)
+    named = {subject(row["source"], row["customer_id"]) for row in pairs.to_pylist() if row["customer_id"] is not None}
+    gone = vault.tombstoned(subjects=named - cleared)
+    if len(cleared) > _CLEARED_AT_MOST:
+        cleared.clear()
+    cleared |= named - gone
+    return gone
 
 
 def identifier_rows(mapping: Mapping, prepared: Prepared, rows: pa.Table, places: pa.Array) -> Iterator[pa.Table]:

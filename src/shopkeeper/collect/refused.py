@@ -151,7 +151,8 @@ def open_refused(
         ids: Only these.
     """
     query = Query.from_sql(
-        "SELECT refused_id, row_no, file_name, source, ordinal FROM refused WHERE table_name = $table_name AND state = 'open' "
+        "SELECT refused_id, row_no, file_name, source, ordinal FROM refused "
+        "WHERE table_name = $table_name AND state = 'open' "
         "ORDER BY file_name, row_no, refused_id",
         name="open refused",
         table_name=table,

@@ -245,7 +245,9 @@ def _touched(lake: Lake, engine: DuckDBEngine, settled: Settled) -> list[date] |
                 SELECT s.* FROM staged AS s LEFT JOIN verdict AS v USING ({SEQ}) WHERE coalesce(v.put, true)
             )
             SELECT DISTINCT CAST(date_trunc('{unit}', {column}) AS DATE) FROM written
-            UNION SELECT DISTINCT CAST(date_trunc('{unit}', k.{column}) AS DATE) FROM written AS s JOIN known AS k ON {same}
+            UNION
+            SELECT DISTINCT CAST(date_trunc('{unit}', k.{column}) AS DATE)
+            FROM written AS s JOIN known AS k ON {same}
             ORDER BY 1
             """
         ).fetchall()

@@ -91,6 +91,7 @@ class Stage:
         }
         self._seq = 0
         self._seen: Counter[str] = Counter()
+        self._cleared: set[str] = set()
 
     def take(self, reader: Reader, progress: Progress | None = None) -> None:
         """Takes all rows of a source."""
@@ -191,7 +192,8 @@ class Stage:
                 self._engine.connection()
                 .sql(
                     f"SELECT r.* REPLACE (o.line_no AS ordinal) FROM read_parquet('{self._refused}') AS r "
-                    f"LEFT JOIN read_parquet('{self._others}') AS o ON o.{ROW_NO} = r.row_no AND o.{_FILE} = r.file_name"
+                    f"LEFT JOIN read_parquet('{self._others}') AS o "
+                    f"ON o.{ROW_NO} = r.row_no AND o.{_FILE} = r.file_name"
                 )
                 .to_arrow_reader(100_000)
             )
@@ -272,7 +274,7 @@ class Stage:
     def _without_erased(self, judged: pa.Table, good: pa.Array) -> tuple[pa.Table, pa.Array, set[int]]:
         """An erased customer's lines become tickets without a member; other rows of theirs are refused."""
         good = good.combine_chunks() if isinstance(good, pa.ChunkedArray) else good
-        gone = erased_customers(self._vault, judged)
+        gone = erased_customers(self._vault, judged, self._cleared)
         if not gone:
             return judged, good, set()
         named = zip(judged["source"].to_pylist(), judged["customer_id"].to_pylist(), strict=True)

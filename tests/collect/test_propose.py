@@ -1,0 +1,78 @@
+from decimal import Decimal
+
+import pytest
+
+from shopkeeper.collect.propose import Proposal
+from tests.collect.conftest import Desk
+
+
+def proposed(desk: Desk, content: str, table: str = "order_line", encoding: str = "utf-8") -> Proposal:
+    return desk.loader.propose(table, desk.file("a.csv", content, encoding), name="till")
+
+
+def targets(proposal: Proposal) -> dict[str, str | None]:
+    return {guess.header: guess.target for guess in proposal.guesses}
+
+
+def test_a_chinese_till_export_needs_no_hand(desk: Desk) -> None:
+    content = (
+        "门店销售明细,,,,,,,,,,\n"
+        "小票号,会员卡号,手机号,姓名,商品编码,门店,数量,实收金额(元),优惠金额,交易时间,支付方式\n"
+        "A1,00012,13812345678,张三,00123,S01,2,9.00,1.00,2024/1/5 10:01,微信\n"
+        "A2,,,,00124,S01,1,5.00,0,2024/1/5 10:05,现金\n"
+    )
+    proposal = proposed(desk, content, encoding="gb18030")
+    assert targets(proposal) == {
+        "小票号": "order_id", "会员卡号": "customer_id", "手机号": "identifiers.phone", "姓名": "personal.name",
+        "商品编码": "product_id", "门店": "store_id", "数量": "quantity", "实收金额(元)": "net_amount",
+        "优惠金额": "product_discount", "交易时间": "ordered_at", "支付方式": "payment_method",
+    }  # fmt: skip
+    assert proposal.shape.encoding == "gb18030"
+    assert proposal.shape.header_row == 2
+    assert proposal.mapping is not None
+    receipt = desk.load(proposal.mapping, desk.file("a.csv", content, "gb18030"))
+    assert (receipt.stored, receipt.refused) == (2, 0)
+    assert desk.rows("order_line", "sum(net_amount)") == [(Decimal(14),)]
+    assert all(guess.confidence > 0.9 and guess.reason for guess in proposal.guesses)
+    assert not any("138" in value for guess in proposal.guesses for value in guess.sample)
+
+
+def test_a_phone_alone_becomes_the_customers_token(desk: Desk) -> None:
+    proposal = proposed(desk, "小票号,会员卡号,商品编码,门店,数量,金额,时间\nA1,13812345678,1,S,1,5,2024-01-05\n")
+    assert proposal.mapping is not None
+    assert proposal.mapping.rule("customer_id").kind == "identifier:phone"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "setting", "value"),
+    [
+        ("实收金额(万元)", ("1.2", "3"), "scale", Decimal(10_000)),
+        ("优惠金额", ("-1", "-2.5"), "negate", True),
+        ("交易日期", ("25/01/2024", "03/02/2024"), "format", "%d/%m/%Y"),
+        ("渠道", ("小程序", "门店"), "values", {"小程序": "mini_program", "门店": "store"}),
+    ],
+)
+def test_values_tell_the_rest(desk: Desk, header: str, values: tuple[str, str], setting: str, value: object) -> None:
+    head, cells = "小票号,商品编码,门店,数量,实收,时间", "A,1,S,1,5,2024-01-05"
+    proposal = proposed(desk, f"{head},{header}\n{cells},{values[0]}\n{cells},{values[1]}\n")
+    target = targets(proposal)[header]
+    if target is None:  # 实收 took the amount: without it
+        proposal = proposed(
+            desk, f"{head},{header}\n{cells},{values[0]}\n{cells},{values[1]}\n".replace("实收,", "甲,")
+        )
+        target = targets(proposal)[header]
+    assert target is not None
+    assert proposal.mapping is not None
+    assert getattr(proposal.mapping.rule(target), setting) == value
+
+
+def test_what_is_missing_is_named(desk: Desk) -> None:
+    proposal = proposed(desk, "小票号,金额\nA1,5\n")
+    assert proposal.mapping is None
+    assert set(proposal.missing) == {"store_id", "product_id", "quantity", "ordered_at", "business_day"}
+    assert proposal.draft["columns"] == {"order_id": "小票号", "net_amount": "金额", "channel": None}
+
+
+def test_values_that_do_not_fit_are_not_proposed(desk: Desk) -> None:
+    proposal = proposed(desk, "商品编码,零售价,品名\n1,abc,可乐\n2,def,薯片\n", table="product")
+    assert targets(proposal) == {"商品编码": "product_id", "零售价": None, "品名": "name"}
