@@ -6,12 +6,22 @@ from starlette.middleware.gzip import GZipMiddleware
 from shopkeeper.app.shop import Shop
 from shopkeeper.web import assets, problem
 from shopkeeper.web.csrf import guard
-from shopkeeper.web.routes import data, health, models, overview, people, report, sign_in
+from shopkeeper.web.routes import data, health, models, overview, people, report, segments, sign_in
 from shopkeeper.web.security import SecurityHeaders
 
 __all__ = ["create_app"]
 
-_ROUTERS = (health.router, assets.router, sign_in.router, overview.router, people.router, data.router, models.router, report.router)
+_ROUTERS = (
+    health.router,
+    assets.router,
+    sign_in.router,
+    overview.router,
+    people.router,
+    data.router,
+    models.router,
+    report.router,
+    segments.router,
+)
 _PACK_FROM_BYTES = 1000
 
 

@@ -103,6 +103,10 @@ class Names:
         """What a group of traits is called."""
         return GROUPS[name][1 if self._chinese else 0]
 
+    def word(self, english: str) -> str:
+        """A text of the catalogue in the language."""
+        return catalogue(self.figures.language).gettext(english)
+
     def choice(self, value: str | None) -> str:
         """What a value of a choice is called."""
         return DASH if value is None else choice_name(value, self.figures.language)

@@ -179,17 +179,25 @@
     }],
   });
 
+  const percent = (value) => new Intl.NumberFormat(document.documentElement.lang, { style: "percent" }).format(value);
+
   const matrix = (spec, look) => ({
     ...common(spec, look),
     grid: { left: 4, right: 8, top: 8, bottom: 8, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     tooltip: { ...common(spec, look).tooltip, formatter: (point) => spec.texts[point.value[1]][point.value[0]] },
-    xAxis: { type: "category", data: spec.labels, position: "top", axisTick: { show: false }, axisLine: { show: false }, axisLabel: { color: look.soft, interval: 0, rotate: 40 } },
+    xAxis: { type: "category", data: spec.labels, position: "top", axisTick: { show: false }, axisLine: { show: false }, axisLabel: { color: look.soft, interval: 0, rotate: spec.labels.length > 4 ? -32 : 0 } },
     yAxis: { type: "category", data: spec.labels, inverse: true, axisTick: { show: false }, axisLine: { show: false }, axisLabel: { color: look.soft, interval: 0 } },
     visualMap: { show: false, min: 0, max: 1, inRange: { color: [look.low, look.high] } },
     series: [{
       type: "heatmap",
       data: spec.values.flatMap((row, y) => row.map((value, x) => [x, y, value])),
       itemStyle: { borderColor: look.surface, borderWidth: 2 },
+      label: {
+        show: true,
+        fontSize: 11,
+        // No number on the diagonal, nor where nobody is shared.
+        formatter: (point) => (point.value[0] === point.value[1] || point.value[2] < 0.005 ? "" : percent(point.value[2])),
+      },
     }],
   });
 

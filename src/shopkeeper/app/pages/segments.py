@@ -1,0 +1,302 @@
+"""Segments: the list with sizes, the page of one, overlap, saving, and files of members."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from shopkeeper.app.pages.builder import catalogue_of
+from shopkeeper.app.pages.people import LISTED
+from shopkeeper.app.pages.reading import rows, stands_at
+from shopkeeper.app.shop import Shop
+from shopkeeper.app.table import export_rows
+from shopkeeper.base.errors import UsageError
+from shopkeeper.schema.query import Query
+from shopkeeper.segment.check import checked
+from shopkeeper.segment.document import from_document, to_document
+from shopkeeper.segment.membership import overlap as overlap_query
+from shopkeeper.segment.phrase import phrase
+from shopkeeper.segment.sentence import sentence
+from shopkeeper.storage.state.segments import SegmentVersion
+
+__all__ = [
+    "COMPARED",
+    "Compared",
+    "Overlap",
+    "SegmentPage",
+    "SegmentRow",
+    "archive_segment",
+    "export_members",
+    "overlap",
+    "save_segment",
+    "segment_page",
+    "segments",
+]
+
+COMPARED = (
+    "monetary_365d",
+    "orders_365d",
+    "basket_value",
+    "recency_days",
+    "categories_ever",
+    "discount_line_share",
+    "coupon_order_share",
+    "private_label_share",
+)
+"""The traits by which the people of a segment are held against all people."""
+
+_ENDINGS = ("csv", "xlsx")
+_OVERLAPPED = 12
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRow:
+    """One saved segment.
+
+    Args:
+        name: Its name.
+        label_en: What it is called in English.
+        label_zh: What it is called in Chinese.
+        english: Its rule in words.
+        chinese: The same in Chinese.
+        version: Which version of its definition.
+        published: Whether it runs live and for everybody.
+        saved_by: Who saved this version.
+        saved_at: When.
+        people: How many are in it since the last run; None before the first.
+        spend: What they spent in 365 days.
+    """
+
+    name: str
+    label_en: str
+    label_zh: str
+    english: str
+    chinese: str
+    version: int
+    published: bool
+    saved_by: str
+    saved_at: datetime
+    people: int | None
+    spend: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The mean of a trait among the people of a segment and among all people."""
+
+    trait: str
+    inside: float | None
+    everybody: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPage:
+    """One segment.
+
+    Args:
+        row: What the list shows of it.
+        as_of: The day at whose end memberships stand.
+        of: How many people there are.
+        tree: Its definition as a JSON document.
+        line: Its definition as one line of text.
+        compared: What sets its people apart.
+        versions: All versions, newest first.
+    """
+
+    row: SegmentRow
+    as_of: date | None
+    of: int
+    tree: Mapping[str, Any] = field(hash=False)
+    line: str
+    compared: tuple[Compared, ...]
+    versions: tuple[SegmentVersion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How many people each two of the largest segments share; `people[i][i]` is the size of the i-th."""
+
+    names: tuple[str, ...]
+    labels_en: tuple[str, ...]
+    labels_zh: tuple[str, ...]
+    people: tuple[tuple[int, ...], ...]
+
+
+def segments(shop: Shop) -> tuple[SegmentRow, ...]:
+    """Gives the saved segments, the largest first."""
+    sizes = _sizes(shop)
+    catalogue = catalogue_of(shop)
+    found = [_row(saved, sizes, catalogue) for saved in shop.state.segments.all()]
+    return tuple(sorted(found, key=lambda row: (-(row.people or 0), row.name)))
+
+
+def segment_page(shop: Shop, name: str) -> SegmentPage:
+    """Gives one segment.
+
+    Raises:
+        MissingError: There is none of the name.
+    """
+    saved = shop.state.segments.get(name)
+    row = _row(saved, _sizes(shop), catalogue_of(shop))
+    snapshot = shop.lake.snapshot("profile") if "profile" in shop.lake.tables() else None
+    return SegmentPage(
+        row=row,
+        as_of=stands_at(shop, "segment_member") or stands_at(shop, "profile"),
+        of=snapshot.rows if snapshot else 0,
+        tree=saved.tree,
+        line=phrase(from_document(saved.tree)),
+        compared=_compared(shop, name) if row.people else (),
+        versions=tuple(sorted(shop.state.segments.versions(name), key=lambda each: -each.version)),
+    )
+
+
+def overlap(shop: Shop) -> Overlap:
+    """Gives how many people the largest segments share."""
+    largest = [row for row in segments(shop) if row.people][:_OVERLAPPED]
+    names = tuple(row.name for row in largest)
+    as_of = stands_at(shop, "segment_member") or stands_at(shop, "profile")
+    if not names or as_of is None:
+        return Overlap((), (), (), ())
+    found = rows(shop, overlap_query(names, as_of, catalogue_of(shop)))
+    shared = {(row["segment"], row["other"]): row["people"] for row in found}
+    return Overlap(
+        names,
+        tuple(row.label_en for row in largest),
+        tuple(row.label_zh for row in largest),
+        tuple(tuple(shared.get((one, other), 0) for other in names) for one in names),
+    )
+
+
+def save_segment(
+    shop: Shop,
+    name: str,
+    draft: Mapping[str, Any],
+    *,
+    label_en: str,
+    label_zh: str,
+    by: str,
+    now: datetime,
+    expected: int | None = None,
+) -> SegmentVersion:
+    """Saves a draft as the next version of a segment, and leaves an audit row.
+
+    Raises:
+        FaultsError: The draft is wrong.
+        ConflictError: Somebody saved another version meanwhile.
+        UsageError: The name does not serve.
+    """
+    if not name or len(name) > 80 or not name.replace("_", "").replace("-", "").isalnum():  # noqa: PLR2004 - characters
+        raise UsageError(f"'{name}' is no name for a segment", next_step="letters, digits, _ and -, at most 80")
+    tree = checked(from_document(draft), catalogue_of(shop), name)
+    saved = shop.state.segments.save(
+        name,
+        to_document(tree),
+        label_en=label_en or name,
+        label_zh=label_zh or label_en or name,
+        by=by,
+        now=now,
+        expected=expected,
+    )
+    shop.state.audit.append(by, "segment.save", name, now=now, detail={"version": saved.version})
+    return saved
+
+
+def archive_segment(shop: Shop, name: str, *, by: str, now: datetime) -> None:
+    """Puts a segment away; its versions and stays are kept.
+
+    Raises:
+        MissingError: There is none of the name.
+    """
+    shop.state.segments.archive(name, by=by, now=now)
+    shop.state.audit.append(by, "segment.archive", name, now=now)
+
+
+def export_members(shop: Shop, name: str, ending: str, *, by: str, now: datetime) -> Path:
+    """Writes the people of a segment, with the traits of the list, to a temporary file that the caller removes.
+
+    Texts that a spreadsheet would take for a formula are made harmless; the export leaves an audit row.
+
+    Raises:
+        MissingError: There is no such segment.
+        UsageError: The ending is neither csv nor xlsx.
+    """
+    if ending not in _ENDINGS:
+        raise UsageError(f"members are not written as '{ending}'", next_step=f"one of {', '.join(_ENDINGS)}")
+    shop.state.segments.get(name)
+    columns = ", ".join(f"p.{trait}" for trait in LISTED)
+    query = Query.from_sql(
+        f"""
+        SELECT m.person_id, m.entered_at, {columns}
+        FROM segment_member AS m
+        JOIN profile AS p ON p.person_id = m.person_id
+        WHERE m.segment = $segment AND m.left_at IS NULL
+        ORDER BY m.person_id
+        """,
+        name="members",
+        segment=name,
+    )
+    shop.spill.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=shop.spill, suffix=f".{ending}", delete=False) as file:
+        target = Path(file.name)
+    people = export_rows(shop.duckdb.batches(query), target)
+    shop.state.audit.append(by, "segment.export", name, now=now, detail={"people": people, "as": ending})
+    return target
+
+
+def _sizes(shop: Shop) -> dict[str, tuple[int, float]]:
+    query = Query.from_sql(
+        """
+        SELECT
+            m.segment,
+            COUNT(*) AS people,
+            CAST(SUM(COALESCE(p.monetary_365d, 0)) AS DOUBLE) AS spend
+        FROM segment_member AS m
+        LEFT JOIN profile AS p ON p.person_id = m.person_id
+        WHERE m.left_at IS NULL
+        GROUP BY m.segment
+        """,
+        name="sizes of segments",
+    )
+    return {row["segment"]: (row["people"], row["spend"]) for row in rows(shop, query)}
+
+
+def _row(saved: SegmentVersion, sizes: Mapping[str, tuple[int, float]], catalogue: Any) -> SegmentRow:
+    tree = from_document(saved.tree)
+    people, spend = sizes.get(saved.name, (0, 0.0)) if sizes else (None, None)
+    return SegmentRow(
+        saved.name,
+        saved.label_en,
+        saved.label_zh,
+        sentence(tree, "en", catalogue),
+        sentence(tree, "zh", catalogue),
+        saved.version,
+        saved.published,
+        saved.created_by,
+        saved.created_at,
+        people,
+        spend,
+    )
+
+
+def _compared(shop: Shop, name: str) -> tuple[Compared, ...]:
+    inside = ", ".join(f"CAST(AVG({trait}) FILTER (WHERE inside) AS DOUBLE) AS {trait}_inside" for trait in COMPARED)
+    everybody = ", ".join(f"CAST(AVG({trait}) AS DOUBLE) AS {trait}_all" for trait in COMPARED)
+    query = Query.from_sql(
+        f"""
+        WITH people AS (
+            SELECT
+                {", ".join(COMPARED)},
+                person_id IN (
+                    SELECT m.person_id FROM segment_member AS m WHERE m.segment = $segment AND m.left_at IS NULL
+                ) AS inside
+            FROM profile
+        )
+        SELECT {inside}, {everybody} FROM people
+        """,
+        name="what sets them apart",
+        segment=name,
+    )
+    (row,) = rows(shop, query)
+    return tuple(Compared(trait, row[f"{trait}_inside"], row[f"{trait}_all"]) for trait in COMPARED)

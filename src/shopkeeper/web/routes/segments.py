@@ -1,0 +1,227 @@
+"""Segments: the list, one segment, overlap, the builder, files of members."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request, Response
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.responses import FileResponse, RedirectResponse
+
+from shopkeeper.app.pages.builder import Preview, catalogue_of, draft_of, edited, preview, suggestions
+from shopkeeper.app.pages.segments import (
+    archive_segment,
+    export_members,
+    overlap,
+    save_segment,
+    segment_page,
+    segments,
+)
+from shopkeeper.base.errors import ConflictError, FaultsError, UsageError
+from shopkeeper.web.builder_form import Words, audience_fields
+from shopkeeper.web.chart import MatrixChart
+from shopkeeper.web.render import figures_of, page, words_of
+from shopkeeper.web.signed_in import SignedIn
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False, prefix="/segments")
+_EVERYONE: dict[str, Any] = {"all": []}
+
+
+@router.get("")
+def segments_page(request: Request, _visitor: SignedIn) -> Response:
+    """The saved segments."""
+    found = segments(request.app.state.shop)
+    return page(request, "segments.html", found=found, most=max((row.people or 0 for row in found), default=0))
+
+
+@router.get("/overlap")
+def segments_overlap(request: Request, _visitor: SignedIn) -> Response:
+    """How many people the largest segments share."""
+    found = overlap(request.app.state.shop)
+    figures, _ = figures_of(request), words_of(request)
+    chart = None
+    if found.names:
+        sizes = [found.people[place][place] for place in range(len(found.names))]
+        values = [[shared / sizes[row] for shared in line] for row, line in enumerate(found.people)]
+        texts = [
+            [f"{figures.number(shared)} ({figures.share(shared / sizes[row], 0)})" for shared in line]
+            for row, line in enumerate(found.people)
+        ]
+        title = _("Share of the people of a row who are also in the column")
+        labels = found.labels_zh if figures.language == "zh" else found.labels_en
+        chart = MatrixChart("overlap", title, labels, values, texts)
+    return page(request, "segments_overlap.html", chart=chart)
+
+
+@router.get("/new")
+def segment_new(request: Request, _visitor: SignedIn) -> Response:
+    """The builder for a new segment."""
+    return _builder_page(request, _EVERYONE)
+
+
+@router.post("/builder")
+async def segment_builder(request: Request, _visitor: SignedIn) -> Response:
+    """Does what a button says, or takes a changed field, and answers with the builder and the count."""
+    form = await request.form()
+    return await run_in_threadpool(_changed, request, form)
+
+
+@router.post("/preview")
+async def segment_preview(request: Request, _visitor: SignedIn) -> Response:
+    """Counts what the form holds, while somebody types."""
+    form = await request.form()
+    return await run_in_threadpool(_counted, request, form)
+
+
+@router.post("/save")
+async def segment_save(request: Request, visitor: SignedIn) -> Response:
+    """Saves what the form holds as the next version."""
+    form = await request.form()
+    return await run_in_threadpool(_saved, request, form, visitor.name)
+
+
+@router.get("/{name}")
+def segment(request: Request, _visitor: SignedIn, name: str) -> Response:
+    """One segment."""
+    return page(request, "segment.html", found=segment_page(request.app.state.shop, name))
+
+
+@router.get("/{name}/edit")
+def segment_edit(request: Request, _visitor: SignedIn, name: str) -> Response:
+    """The builder for a segment that is there."""
+    found = segment_page(request.app.state.shop, name)
+    row = found.row
+    return _builder_page(
+        request, found.tree, name=name, label_en=row.label_en, label_zh=row.label_zh, expected=row.version
+    )
+
+
+@router.post("/{name}/archive")
+def segment_archive(request: Request, visitor: SignedIn, name: str, csrf: Annotated[str, Form()]) -> Response:
+    """Puts a segment away."""
+    del csrf  # the guard has checked it
+    archive_segment(request.app.state.shop, name, by=visitor.name, now=request.app.state.clock())
+    return RedirectResponse("/segments", status_code=303)
+
+
+@router.get("/{name}/members.{ending}")
+def segment_members(request: Request, visitor: SignedIn, name: str, ending: str) -> Response:
+    """The people of a segment as CSV or Excel; leaves an audit row."""
+    shop = request.app.state.shop
+    file = export_members(shop, name, ending, by=visitor.name, now=request.app.state.clock())
+    return FileResponse(file, filename=f"{name}.{ending}", background=BackgroundTask(file.unlink, missing_ok=True))
+
+
+def _changed(request: Request, form: FormData) -> Response:
+    draft = draft_of(audience_fields(form), catalogue_of(request.app.state.shop))
+    action = form.get("action")
+    if isinstance(action, str) and action:
+        draft = edited(draft, action)
+    if request.headers.get("hx-request"):
+        return page(request, "builder.html", **_builder(request, draft, _text(form, "original")))
+    given = {name: _text(form, name) for name in ("label_en", "label_zh")}
+    return _builder_page(
+        request, draft, name=_text(form, "original") or None, **given, expected=_text(form, "expected")
+    )
+
+
+def _counted(request: Request, form: FormData) -> Response:
+    shop = request.app.state.shop
+    draft = draft_of(audience_fields(form), catalogue_of(shop))
+    found = preview(shop, draft, name=_text(form, "original") or None)
+    return page(request, "builder_live.html", preview=found)
+
+
+def _saved(request: Request, form: FormData, by: str) -> Response:
+    shop = request.app.state.shop
+    draft = draft_of(audience_fields(form), catalogue_of(shop))
+    name, expected = _text(form, "name"), _text(form, "expected")
+    labels = {key: _text(form, key) for key in ("label_en", "label_zh")}
+    try:
+        save_segment(
+            shop,
+            name,
+            draft,
+            **labels,
+            by=by,
+            now=request.app.state.clock(),
+            expected=int(expected) if expected.isdigit() else None,
+        )
+    except (FaultsError, ConflictError, UsageError) as error:
+        faults = [{"path": fault.path, "message": fault.message} for fault in getattr(error, "faults", ())]
+        status = 409 if isinstance(error, ConflictError) else 422
+        return _builder_page(
+            request, draft, status, name=name, **labels, expected=expected, errors=faults, message=error.message
+        )
+    return RedirectResponse(f"/segments/{name}", status_code=303)
+
+
+def _builder_page(
+    request: Request,
+    draft: Any,
+    status: int = 200,
+    *,
+    name: str | None = None,
+    label_en: str = "",
+    label_zh: str = "",
+    expected: object = None,
+    errors: object = (),
+    message: str = "",
+) -> Response:
+    return page(
+        request,
+        "segment_edit.html",
+        status,
+        **_builder(request, draft, name),
+        name=name,
+        label_en=label_en,
+        label_zh=label_zh,
+        expected=expected,
+        errors=errors,
+        message=message,
+    )
+
+
+def _builder(request: Request, draft: Any, name: str | None) -> dict[str, Any]:
+    """What the builder's template needs; the root is always a group, so that there is a place to add to."""
+    if "all" not in draft and "any" not in draft:
+        draft = {"all": [draft]}
+    shop = request.app.state.shop
+    found = preview(shop, draft, name=name or None)
+    asked = sorted(set(_asked(draft)))
+    return {
+        "draft": draft,
+        "preview": found,
+        "words": Words(figures_of(request)),
+        "faulty": _faulty(found),
+        "suggested": {each: suggestions(shop, each) for each in asked},
+        "segment_names": [each.name for each in shop.state.segments.all() if each.name != name],
+        "model_names": sorted({entry.name for entry in shop.models.list()}),
+    }
+
+
+def _faulty(found: Preview) -> Callable[[str], list[str]]:
+    """Gives the faults of a node and its own fields by path."""
+
+    def of(path: str) -> list[str]:
+        return [fault.message for fault in found.faults if fault.path == path or fault.path.startswith(f"{path}.")]
+
+    return of
+
+
+def _asked(node: Any) -> list[str]:
+    """The names of traits and fields that a draft compares."""
+    if isinstance(node, list):
+        return [name for item in node for name in _asked(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [node[key] for key in ("trait", "field") if isinstance(node.get(key), str)]
+    return own + [name for value in node.values() for name in _asked(value)]
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name, "")
+    return value.strip() if isinstance(value, str) else ""
