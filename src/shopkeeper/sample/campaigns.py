@@ -159,7 +159,8 @@ def draw(
         window_mass: Ordinary days' worth of footfall in the window of each person's life.
         rng: Where chance comes from.
     """
-    eligible = (made.birth < campaign.first) & (made.death > campaign.first)
+    # Nobody records who has left for good, so those who lately bought are chosen from, the departed among them.
+    eligible = (made.birth < campaign.first) & (recent > 0)
     chance = _chance(size, recent, hidden, eligible)
     person = np.flatnonzero(eligible & (rng.random(len(chance)) < chance))
     holdout = size.holdout if size.targeting == "random" else 0.0
