@@ -1,18 +1,42 @@
 """The warehouse: what an engine computes becomes a state of a lake table, in one call."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Protocol
 
 import pyarrow as pa
-import sqlglot
 
+from shopkeeper.base.clock import system_clock
+from shopkeeper.base.ids import new_id
 from shopkeeper.schema.query import Query
-from shopkeeper.schema.table import Partition, Table
+from shopkeeper.schema.table import Partition, Table, Type
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.engine.contract import Engine, Inputs
 from shopkeeper.storage.lake import Lake, Snapshot
+from shopkeeper.storage.retrying import retrying
 
-__all__ = ["append", "append_rows", "replace", "replace_days", "replace_rows"]
+__all__ = [
+    "Leases", "append", "append_rows", "live_files", "replace", "replace_days", "replace_rows", "retrying",
+]  # fmt: skip
+
+_LEASE_LASTS = timedelta(days=1)
+_LEASE = "write:"
+
+
+class Leases(Protocol):
+    """Where a writer notes the files it is about to commit, so that no sweep takes them (`State.leases`)."""
+
+    def acquire(
+        self, name: str, holder: str, *, now: datetime, lasts: timedelta, note: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Takes a lease."""
+
+    def release(self, name: str, holder: str) -> bool:
+        """Gives it back."""
+
+    def live(self, now: datetime) -> Sequence[Any]:
+        """The leases that have not expired, each with `name` and `note`."""
 
 
 def append(
@@ -23,9 +47,12 @@ def append(
     *,
     inputs: Inputs | None = None,
     properties: Mapping[str, str] | None = None,
+    leases: Leases | None = None,
 ) -> Snapshot | None:
     """Adds a query's rows to a table."""
-    return lake.append(name, engine.write(query, declared_table(name), inputs), properties)
+    files = engine.write(query, declared_table(name), inputs)
+    with _noted(leases, name, files):
+        return lake.append(name, files, properties)
 
 
 def replace(
@@ -36,9 +63,16 @@ def replace(
     *,
     inputs: Inputs | None = None,
     properties: Mapping[str, str] | None = None,
+    leases: Leases | None = None,
 ) -> Snapshot | None:
-    """Makes a query's rows the whole of a table."""
-    return lake.replace(name, engine.write(query, declared_table(name), inputs), properties)
+    """Makes a query's rows the whole of a table.
+
+    Raises:
+        ConflictError: Another process committed at the same moment; `retrying` does it again.
+    """
+    files = engine.write(query, declared_table(name), inputs)
+    with _noted(leases, name, files):
+        return lake.replace(name, files, properties)
 
 
 def replace_days(
@@ -50,6 +84,7 @@ def replace_days(
     *,
     inputs: Inputs | None = None,
     properties: Mapping[str, str] | None = None,
+    leases: Leases | None = None,
 ) -> Snapshot | None:
     """Makes a query's rows the whole of the given days of a partitioned table; other days stay as they are.
 
@@ -58,35 +93,75 @@ def replace_days(
         engine: What computes and writes.
         name: A table partitioned by day or month.
         query: Gives all rows of the given days, and none of others.
-        days: The days that are replaced, whether the query gives rows for them or not.
+        days: The days that are replaced, whether the query gives rows for them or not; of an instant its day in UTC.
         inputs: Tables handed over with the query.
         properties: Noted in the snapshot.
+        leases: Where the files are noted until they are committed.
+
+    Raises:
+        ConflictError: Another process changed the table since it was read; `retrying` does it again.
     """
     table = declared_table(name)
     before = lake.snapshot(name)
-    if before is None:
-        return append(lake, engine, name, query, inputs=inputs, properties=properties)
-    touched = {_cut(table, day) for day in days}
-    kept = _kept_query(table, days, touched)
-    files = engine.write(query, table, inputs) + engine.write(kept, table)
+    if not days:
+        return before
+    files = engine.write(query, table, inputs)
+    if before is not None and table.partition is Partition.MONTH:
+        files += engine.write(_kept_query(table, days), table)
     partitions = {_partition_value(table, day) for day in days}
-    return lake.replace(
-        name, files, properties, removes=lambda file: file.partition[0] in partitions, expected=before.id
-    )
+    with _noted(leases, name, files):
+        return lake.replace(
+            name,
+            files,
+            properties,
+            removes=lambda file: file.partition[0] in partitions,
+            expected=before.id if before else 0,
+        )
 
 
 def append_rows(
-    lake: Lake, engine: Engine, name: str, rows: pa.Table, properties: Mapping[str, str] | None = None
+    lake: Lake,
+    engine: Engine,
+    name: str,
+    rows: pa.Table,
+    properties: Mapping[str, str] | None = None,
+    leases: Leases | None = None,
 ) -> Snapshot | None:
     """Adds Arrow rows to a table."""
-    return append(lake, engine, name, _given(name), inputs={"given": rows}, properties=properties)
+    return append(lake, engine, name, _given(name), inputs={"given": rows}, properties=properties, leases=leases)
 
 
 def replace_rows(
-    lake: Lake, engine: Engine, name: str, rows: pa.Table, properties: Mapping[str, str] | None = None
+    lake: Lake,
+    engine: Engine,
+    name: str,
+    rows: pa.Table,
+    properties: Mapping[str, str] | None = None,
+    leases: Leases | None = None,
 ) -> Snapshot | None:
     """Makes Arrow rows the whole of a table."""
-    return replace(lake, engine, name, _given(name), inputs={"given": rows}, properties=properties)
+    return replace(lake, engine, name, _given(name), inputs={"given": rows}, properties=properties, leases=leases)
+
+
+def live_files(leases: Leases, now: datetime) -> set[str]:
+    """The files that writers noted and have not committed yet: what `Lake.sweep` must leave."""
+    noted = [lease.note.get("files", []) for lease in leases.live(now) if lease.name.startswith(_LEASE)]
+    return {file for files in noted for file in files}
+
+
+@contextmanager
+def _noted(leases: Leases | None, name: str, files: Sequence[str]) -> Iterator[None]:
+    if leases is None or not files:
+        yield
+        return
+    holder = new_id("write")
+    lease = f"{_LEASE}{name}:{holder}"
+    note = {"table": name, "files": list(files)}
+    leases.acquire(lease, holder, now=system_clock(), lasts=_LEASE_LASTS, note=note)
+    try:
+        yield
+    finally:
+        leases.release(lease, holder)
 
 
 def _given(name: str) -> Query:
@@ -95,35 +170,28 @@ def _given(name: str) -> Query:
     return Query.from_sql(f"SELECT {', '.join(table.column_names)} FROM given", name=name, inputs=(given,))
 
 
-def _cut(table: Table, day: date) -> date:
-    return day.replace(day=1) if table.partition is Partition.MONTH else day
-
-
-def _kept_query(table: Table, days: Sequence[date], touched: set[date]) -> Query:
-    columns = ", ".join(table.column_names)
-    column = table.partition_column
-    unit = "month" if table.partition is Partition.MONTH else "day"
+def _kept_query(table: Table, days: Sequence[date]) -> Query:
+    """The rows of the months of the given days that lie on other days."""
+    column = str(table.partition_column)
+    months = sorted({day.replace(day=1) for day in days})
+    following = (months[-1] + timedelta(days=31)).replace(day=1)
+    instants = table.column(column).type is Type.INSTANT
     text = (
-        f"SELECT {columns} FROM {table.name} WHERE {column} BETWEEN $first AND $last "
-        f"AND CAST(date_trunc('{unit}', {column}) AS DATE) IN $touched AND CAST({column} AS DATE) NOT IN $days"
+        f"SELECT {', '.join(table.column_names)} FROM {table.name} WHERE {column} >= $first AND {column} < $following "
+        f"AND CAST(date_trunc('month', {column}) AS DATE) IN $months AND CAST({column} AS DATE) NOT IN $days"
     )
-    tree = sqlglot.parse_one(text, read="duckdb")
-    last = max(days).replace(day=28) if unit == "month" else max(days)
-    return Query(
-        tree,  # type: ignore[arg-type]
-        {
-            "first": min(touched),
-            "last": _month_end(last) if unit == "month" else last,
-            "touched": sorted(touched),
-            "days": sorted(days),
-        },
-        name=f"kept of {table.name}",
+    return Query.from_sql(
+        text,
+        name=f"the other days of {table.name}",
+        first=_midnight(months[0]) if instants else months[0],
+        following=_midnight(following) if instants else following,
+        months=months,
+        days=sorted(set(days)),
     )
 
 
-def _month_end(day: date) -> date:
-    following = (day.replace(day=1).toordinal()) + 32
-    return date.fromordinal(date.fromordinal(following).replace(day=1).toordinal() - 1)
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def _partition_value(table: Table, day: date) -> int:

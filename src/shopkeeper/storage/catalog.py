@@ -1,0 +1,205 @@
+"""The catalog of the lake: PyIceberg's SQL catalog, made durable, quick to read and safe for several processes.
+
+A commit is one row of the catalog that moves from one metadata file to the next, so whatever the new one names must be
+on the disk before: `DurableIO` syncs every file PyIceberg writes and the folder it stands in.
+"""
+
+import io
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow.fs
+from pyiceberg import exceptions
+from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
+from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
+from pyiceberg.table import Table as IcebergTable
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+
+from shopkeeper.base.errors import (
+    AlreadyThereError,
+    ConflictError,
+    DataError,
+    ForbiddenError,
+    MissingError,
+    ShopkeeperError,
+    StorageError,
+    UnavailableError,
+)
+from shopkeeper.storage.parquet import sync_folder
+
+__all__ = ["ERRORS", "DurableIO", "LakeCatalog", "open_catalog", "translated"]
+
+_BUSY_MILLISECONDS = 30_000
+_OPEN_TRIES = 10
+
+ERRORS: Mapping[type[Exception], type[ShopkeeperError]] = {
+    exceptions.CommitFailedException: ConflictError,
+    exceptions.WaitingForLockException: ConflictError,
+    exceptions.ConditionalCheckFailedException: ConflictError,
+    exceptions.ValidationException: ConflictError,
+    exceptions.CommitStateUnknownException: StorageError,
+    exceptions.ValidationError: DataError,
+    exceptions.TableAlreadyExistsError: AlreadyThereError,
+    exceptions.ViewAlreadyExistsError: AlreadyThereError,
+    exceptions.NamespaceAlreadyExistsError: AlreadyThereError,
+    exceptions.NamespaceNotEmptyError: AlreadyThereError,
+    exceptions.NoSuchTableError: MissingError,
+    exceptions.NoSuchIcebergTableError: MissingError,
+    exceptions.NoSuchViewError: MissingError,
+    exceptions.NoSuchIdentifierError: MissingError,
+    exceptions.NoSuchNamespaceError: MissingError,
+    exceptions.NoSuchPlanTaskError: MissingError,
+    exceptions.UnauthorizedError: ForbiddenError,
+    exceptions.ForbiddenError: ForbiddenError,
+    exceptions.AuthorizationExpiredError: ForbiddenError,
+    exceptions.OAuthError: ForbiddenError,
+    exceptions.SignError: ForbiddenError,
+    exceptions.ServiceUnavailableError: UnavailableError,
+    exceptions.TooManyRequestsError: UnavailableError,
+    exceptions.NotInstalledError: UnavailableError,
+    exceptions.BadRequestError: StorageError,
+    exceptions.ServerError: StorageError,
+    exceptions.RESTError: StorageError,
+    exceptions.NoSuchPropertyException: StorageError,
+    exceptions.ResolveError: StorageError,
+    exceptions.DynamoDbError: StorageError,
+    exceptions.GenericDynamoDbError: StorageError,
+}
+"""What each of PyIceberg's errors is to a person."""
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """The one seam where PyIceberg's errors, and those of what it stands on, become Shopkeeper's."""
+    try:
+        yield
+    except ShopkeeperError:
+        raise
+    except exceptions.CommitStateUnknownException as error:
+        raise StorageError(
+            f"it is not known whether the change of {what} was committed", next_step="shopkeeper check"
+        ) from error
+    except (SQLAlchemyError, OSError, ValueError, KeyError) as error:
+        kind = ConflictError if "database is locked" in str(error) else StorageError
+        raise kind(f"{what} could not be read or written: {error}") from error
+    except Exception as error:
+        mine = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None)
+        if mine is None:
+            raise
+        if mine is ConflictError:
+            raise ConflictError(f"another process changed {what} first", next_step="do the same again") from error
+        raise mine(f"{what}: {error}") from error
+
+
+class _DurableStream(io.BufferedWriter):
+    """A file that is on the disk, under its name, when it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        made = [folder for folder in path.parents if not folder.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for folder in made:
+            sync_folder(folder.parent)
+        super().__init__(path.open("wb", buffering=0))
+        self._path = path
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.flush()
+        os.fsync(self.fileno())
+        super().close()
+        sync_folder(self._path.parent)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _DurableFile(PyArrowFile):
+    def create(self, overwrite: bool = False) -> Any:
+        if not isinstance(self._filesystem, pyarrow.fs.LocalFileSystem):
+            return super().create(overwrite)
+        if not overwrite and self.exists():
+            raise FileExistsError(f"{self.location} is there already")
+        return _DurableStream(Path(self._path))
+
+
+class DurableIO(PyArrowFileIO):
+    """PyIceberg's files, local ones synced to the disk when they are closed."""
+
+    def new_output(self, location: str) -> PyArrowFile:
+        """Gives a file to write."""
+        scheme, host, path = self.parse_location(location, self.properties)
+        return _DurableFile(location=location, path=path, fs=self.fs_by_scheme(scheme, host))
+
+
+class LakeCatalog(SqlCatalog):
+    """PyIceberg's SQL catalog; a table whose row did not change is not parsed again.
+
+    It is built from its arguments alone: `~/.pyiceberg.yaml` and `PYICEBERG_*` belong to somebody else's catalogs.
+    """
+
+    def __init__(self, name: str, **properties: str) -> None:
+        self._parsed: dict[str, IcebergTable] = {}
+        self._lock = threading.Lock()
+        super().__init__(name, **properties)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _set_up)
+            self.engine.dispose()
+
+    def _convert_orm_to_iceberg(self, orm_table: IcebergTables) -> IcebergTable:
+        name = orm_table.table_name
+        with self._lock:
+            parsed = self._parsed.get(name)
+        if parsed is None or parsed.metadata_location != orm_table.metadata_location:
+            parsed = super()._convert_orm_to_iceberg(orm_table)
+            with self._lock:
+                self._parsed[name] = parsed
+        # A table object changes with its commits, so each caller gets one of its own.
+        return IcebergTable(parsed.name(), parsed.metadata, parsed.metadata_location, parsed.io, self)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self.engine.dispose()
+
+
+def open_catalog(name: str, url: str, warehouse: Path) -> LakeCatalog:
+    """Opens a catalog, making its tables and the namespace where they are missing; two processes may do so at once."""
+    properties = {
+        "type": "sql",
+        "uri": url,
+        "warehouse": f"file://{warehouse}",
+        "py-io-impl": f"{__name__}.{DurableIO.__name__}",
+        "pool_pre_ping": "true",
+    }
+    for attempt in range(_OPEN_TRIES):
+        try:
+            catalog = LakeCatalog(name, **properties)
+            with suppress(exceptions.NamespaceAlreadyExistsError):
+                catalog.create_namespace(name)
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            if attempt == _OPEN_TRIES - 1:
+                raise StorageError(f"the lake's catalog cannot be opened: {error}", place=url) from error
+            time.sleep(0.05 * (attempt + 1))
+        else:
+            return catalog
+    raise AssertionError("unreachable")
+
+
+def _set_up(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
