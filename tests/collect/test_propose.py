@@ -76,3 +76,13 @@ def test_what_is_missing_is_named(desk: Desk) -> None:
 def test_values_that_do_not_fit_are_not_proposed(desk: Desk) -> None:
     proposal = proposed(desk, "商品编码,零售价,品名\n1,abc,可乐\n2,def,薯片\n", table="product")
     assert targets(proposal) == {"商品编码": "product_id", "零售价": None, "品名": "name"}
+
+
+def test_one_ticket_file_names_its_products_and_stores_too(desk: Desk) -> None:
+    content = "小票号,商品编码,商品名称,门店编号,门店名称\nA1,1,可乐,S1,人民路店\nA2,1,可乐,S1,人民路店\n"
+    products, stores = (proposed(desk, content, table).mapping for table in ("product", "store"))
+    assert products is not None
+    assert stores is not None
+    assert [rule.column for rule in products.rules] == ["商品编码", "商品名称"]
+    assert [rule.column for rule in stores.rules] == ["门店编号", "门店名称"]
+    assert desk.load(products, desk.file("a.csv", content)).duplicate == 1

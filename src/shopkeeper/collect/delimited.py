@@ -86,7 +86,7 @@ class DelimitedReader:
                     yield Batch(block, pa.array(numbers), tuple(passed))
             except pa.ArrowInvalid as error:
                 if "Empty CSV" not in str(error):
-                    raise self._unclosed(count) from error
+                    raise self._unclosed(count) from None  # the parser's words quote the line
         if waiting:
             nothing = [pa.array([], pa.string())] * len(self.headers)
             empty = pa.RecordBatch.from_arrays(nothing, names=list(self.headers))

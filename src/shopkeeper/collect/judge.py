@@ -89,7 +89,7 @@ class Judge:
             carried.append("v_source")
         completed = _completed(self, targets) if table.name == "order_line" else {}
         final = [
-            f"CAST({completed.get(name) or (f'v_{name}' if name != 'line_no' or name in targets else 'NULL')} "
+            f"TRY_CAST({completed.get(name) or (f'v_{name}' if name != 'line_no' or name in targets else 'NULL')} "
             f"AS {table.column(name).type.value}) AS {name}"
             for name in self.given
         ]

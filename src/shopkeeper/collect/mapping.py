@@ -1,7 +1,5 @@
 """A mapping: how the columns of one source's files become the columns of one table, checked whole."""
 
-import json
-import re
 import tomllib
 from collections.abc import Iterable
 from collections.abc import Mapping as Pairs
@@ -12,6 +10,7 @@ from typing import Any
 
 from shopkeeper.base.clock import zone
 from shopkeeper.base.errors import Fault, FaultsError, MissingError, UsageError
+from shopkeeper.collect.toml import toml_text
 from shopkeeper.schema.table import Column, Table, TableKind, Type
 from shopkeeper.schema.tables import table as declared_table
 
@@ -245,12 +244,7 @@ class Mapping:
 
     def to_toml(self) -> str:
         """Writes it as a mapping file."""
-        data = self.to_dict()
-        lines = [f"{key} = {_toml(value)}" for key, value in data.items() if not isinstance(value, dict)]
-        for key, section in data.items():
-            if isinstance(section, dict):
-                lines += ["", f"[{key}]", *(f"{_toml_key(name)} = {_toml(value)}" for name, value in section.items())]
-        return "\n".join(lines) + "\n"
+        return toml_text(self.to_dict())
 
 
 def _faults(mapping: Mapping) -> Iterable[Fault]:
@@ -401,15 +395,3 @@ def _rule_data(rule: Rule) -> str | dict[str, Any]:
         data["decimal"] = rule.decimal
     data |= {name: dict(getattr(rule, name)) for name in ("values", "parts") if getattr(rule, name)}
     return rule.column if rule.column is not None and len(data) == 1 else data
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _toml_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)

@@ -27,6 +27,12 @@ _LOOK = 1_000
 _CLOSE = 0.82
 _MOBILE = re.compile(r"(\+?86)?1[3-9]\d{9}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_ELSEWHERE: Pairs[str, tuple[str, ...]] = {
+    "product": ("店", "活动", "store"),
+    "store": ("品", "活动", "product", "item"),
+    "campaign": ("品", "店", "product", "item", "store"),
+}
+"""Words in a header that make it the name of something else."""
 _DAY_FIRST = re.compile(r"(\d{1,2})([/.-])(\d{1,2})[/.-](\d{4})(.*)")
 _CHOICES: Pairs[str, Pairs[str, str]] = {
     "channel": {
@@ -190,6 +196,8 @@ def _candidates(table: Table, header: str, values: list[str], place: int) -> Ite
     if kind is not None and table.has("customer_id"):
         yield 0.9, place, header, f"identifiers.{kind}", f"the values look like a {kind}"
     for column in table.columns:
+        if column.name == "name" and any(word in bare for word in _ELSEWHERE.get(table.name, ())):
+            continue
         score, reason = _name_score(bare, column.name)
         if not score or column.name == "source":
             continue
