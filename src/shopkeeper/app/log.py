@@ -23,8 +23,6 @@ def configure_log(settings: LogSettings) -> None:
         if settings.format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
-    # Written by our own sample without statistics on purpose; PyIceberg says so once a column and file.
-    logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -11,6 +11,8 @@ from shopkeeper.app.shop import Shop
 from shopkeeper.identity.person import person
 from shopkeeper.insight.store_day import department_day, store_day
 from shopkeeper.profile.basket import basket
+from shopkeeper.profile.coverage import coverage
+from shopkeeper.profile.lifecycle_balance import lifecycle_balance
 from shopkeeper.profile.person_habit import person_habit
 from shopkeeper.profile.product_fact import product_fact
 from shopkeeper.profile.profile import profile
@@ -41,6 +43,8 @@ def plans(shop: Shop) -> list[Plan]:
         Plan.of(basket, takes_as_of=False, through=("counted", "private_label"), time_zone=zone),
         Plan.of(person_habit, through=("counted", "department", "category", "brand", "price_tier")),
         Plan.of(profile, time_zone=zone, lifecycle=cuts, rfm=rfm_cuts(settings.rfm)),
+        Plan.of(lifecycle_balance, lifecycle=cuts),
+        Plan.of(coverage, takes_as_of=False, time_zone=zone),
         Plan.of(store_day, takes_as_of=False, through=("counted",)),
         Plan.of(department_day, takes_as_of=False, through=("counted", "department")),
         Plan("response", "score", _CAMPAIGN_READS, _room_hash("learn"), make=make_scores),

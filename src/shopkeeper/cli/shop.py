@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 
 from shopkeeper.app.doctor import diagnose
+from shopkeeper.app.segment import add_starters
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.app.user import first_user
 from shopkeeper.cli.options import common, with_shop
@@ -47,6 +48,7 @@ def init_command(
     }
     with init(directory, {key: value for key, value in given.items() if value is not None}) as shop:
         password = first_user(shop, user_name)
+        add_starters(shop)
         document = {"shop": shop.folder, "user": user_name, "password": password}
 
     def render(console: Console) -> None:
