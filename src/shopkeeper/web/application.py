@@ -6,12 +6,13 @@ from starlette.middleware.gzip import GZipMiddleware
 from shopkeeper.app.shop import Shop
 from shopkeeper.web import assets, problem
 from shopkeeper.web.csrf import guard
-from shopkeeper.web.routes import data, health, models, overview, people, report, segments, sign_in
+from shopkeeper.web.routes import api, data, health, models, overview, people, report, segments, sign_in, upload
 from shopkeeper.web.security import SecurityHeaders
 
 __all__ = ["create_app"]
 
 _ROUTERS = (
+    api.router,
     health.router,
     assets.router,
     sign_in.router,
@@ -21,8 +22,10 @@ _ROUTERS = (
     models.router,
     report.router,
     segments.router,
+    upload.router,
 )
 _PACK_FROM_BYTES = 1000
+_MOST_BODY_BYTES = 1024 * 1024
 
 
 def create_app(shop: Shop) -> FastAPI:
@@ -41,6 +44,7 @@ def create_app(shop: Shop) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         dependencies=[Depends(guard)],
+        max_body_size=_MOST_BODY_BYTES,
     )
     app.state.shop = shop
     app.state.clock = shop.clock

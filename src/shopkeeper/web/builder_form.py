@@ -51,10 +51,10 @@ class Words:
 
     def trait_groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """The traits by group, each with its label."""
-        return [
-            (self.names.group(group), [(each.name, self.names.label(each.name)) for each in TRAITS.values() if each.group == group])
-            for group in GROUPS
-        ]  # fmt: skip
+        found: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
+        for each in TRAITS.values():
+            found[each.group].append((each.name, self.names.label(each.name)))
+        return [(self.names.group(group), traits) for group, traits in found.items()]
 
     def trait_operators(self, name: str) -> tuple[str, ...]:
         """The operators a trait may be compared by."""
@@ -100,10 +100,11 @@ class Words:
     def measures(self, table: str) -> list[tuple[str, str]]:
         """What is counted over an act."""
         names = {"amount": N_("money"), "orders": N_("orders"), "times": N_("times")}
-        return [
-            (each.name, self.names.word(names[each.name]) if each.name in names else self._pick(each.english[1], each.chinese))
-            for each in ACTS[table].measures.values()
-        ]  # fmt: skip
+        found = []
+        for name, each in ACTS[table].measures.items():
+            plain = self._pick(each.english[1], each.chinese)
+            found.append((name, self.names.word(names[name]) if name in names else plain))
+        return found
 
     def shown(self, value: Any) -> str:
         """A value as a field holds it."""

@@ -4,10 +4,12 @@ import hashlib
 import hmac
 import secrets
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from shopkeeper.base.errors import ForbiddenError
 from shopkeeper.web.cookies import form_cookie, session_cookie
+from shopkeeper.web.signed_in import signed_in
 
 __all__ = ["FIELD", "HEADER", "guard", "token_for"]
 
@@ -37,6 +39,9 @@ async def guard(request: Request) -> None:
         return
     if not _own_origin(request):
         raise ForbiddenError("this request came from another site", next_step="open the console and try again")
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        # A file is read only from who is signed in: reading it is already work.
+        await run_in_threadpool(signed_in, request)
     sent = request.headers.get(HEADER) or await _field(request)
     nonce, seal = sent[:_NONCE_CHARACTERS], sent[_NONCE_CHARACTERS:]
     secret = _secret(request)

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -29,7 +30,7 @@ from shopkeeper.web.render import page
 from shopkeeper.web.security import secured
 from shopkeeper.web.signed_in import SignInNeededError
 
-__all__ = ["install", "problem"]
+__all__ = ["PROBLEMS", "Problem", "install", "problem"]
 
 _STATUS: tuple[tuple[type[ShopkeeperError], int], ...] = (
     (SignInNeededError, 401),
@@ -43,6 +44,31 @@ _STATUS: tuple[tuple[type[ShopkeeperError], int], ...] = (
     (UsageError, 400),
     (UnavailableError, 503),
 )
+
+
+class ProblemPart(BaseModel):
+    """One fault among several."""
+
+    path: str
+    message: str
+
+
+class Problem(BaseModel):
+    """What a program gets when something fails (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemPart]
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem, "content": {"application/problem+json": {}}, "description": HTTPStatus(code).phrase}
+    for code in (400, 401, 403, 404, 409, 422, 503)
+}
+"""The failures that every route of the API may answer with."""
+
 _PROGRAM_PATHS = ("/api/", "/v1/")
 _log = structlog.get_logger("shopkeeper.web")
 

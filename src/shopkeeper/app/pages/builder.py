@@ -104,9 +104,9 @@ def preview(shop: Shop, draft: Mapping[str, Any], *, name: str | None = None) ->
     """
     catalogue = catalogue_of(shop)
     tree, faults = judge(draft, catalogue, name)
-    found = (*faults, *_blanks(draft, tuple(fault.path for fault in faults)))
-    if found or tree is None:
-        return Preview(found)
+    open_faults = (*faults, *_blanks(draft, tuple(fault.path for fault in faults)))
+    if open_faults or tree is None:
+        return Preview(open_faults)
     as_of = stands_at(shop, "profile") or shop.last_day()
     began = time.perf_counter()
     (found,) = rows(shop, count(tree, as_of, catalogue))
@@ -151,7 +151,7 @@ def _blanks(node: Any, known: tuple[str, ...], path: str = "") -> tuple[Fault, .
 
 
 def _some(shop: Shop, who: Query) -> tuple[str, ...]:
-    few = Query(who.tree.copy().order_by("person_id").limit(_SAMPLE), name="sample")  # type: ignore[attr-defined]
+    few = Query(who.tree.copy().order_by("person_id").limit(_SAMPLE), name="sample")
     return tuple(row["person_id"] for row in rows(shop, few))
 
 

@@ -14,12 +14,21 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False)
 
 METRICS = {
-    "auc": (N_("AUC"), N_("Chance that a responder ranks above one who did not respond: 0.5 is guessing, 1 is perfect.")),
-    "average_precision": (N_("Average precision"), N_("Mean share of responders among those ranked at least as high as each responder.")),
+    "auc": (
+        N_("AUC"),
+        N_("Chance that a responder ranks above one who did not respond: 0.5 is guessing, 1 is perfect."),
+    ),
+    "average_precision": (
+        N_("Average precision"),
+        N_("Mean share of responders among those ranked at least as high as each responder."),
+    ),
     "top_tenth_rate": (N_("Best tenth"), N_("Share of the best-ranked tenth that responded.")),
     "brier": (N_("Brier score"), N_("Mean squared difference of probability and outcome: lower is better.")),
-    "ece": (N_("Calibration error"), N_("Mean distance of what was said from what came, over ten groups: lower is better.")),
-}  # fmt: skip
+    "ece": (
+        N_("Calibration error"),
+        N_("Mean distance of what was said from what came, over ten groups: lower is better."),
+    ),
+}
 """What each metric is called and means."""
 
 BASELINES = {

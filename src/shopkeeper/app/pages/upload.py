@@ -1,0 +1,240 @@
+"""Loading a file from the console: kept for an hour, its mapping proposed, corrected, tried, loaded, removed."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from shopkeeper.app import load as loading
+from shopkeeper.app.shop import Shop
+from shopkeeper.base.errors import MissingError, UsageError
+from shopkeeper.base.ids import new_id
+from shopkeeper.collect.load import Preview
+from shopkeeper.collect.mapping import IDENTIFIER_KINDS, PERSONAL_KINDS
+from shopkeeper.collect.mapping import Mapping as ColumnMapping
+from shopkeeper.collect.propose import Guess, Proposal
+from shopkeeper.collect.receipt import Receipt
+from shopkeeper.schema.table import TableKind
+from shopkeeper.schema.tables import TABLES
+from shopkeeper.schema.tables import table as declared_table
+
+__all__ = [
+    "ENDINGS",
+    "Header",
+    "Upload",
+    "discard",
+    "dry_run",
+    "find_upload",
+    "headers_of",
+    "keep_upload",
+    "load_upload",
+    "loadable",
+    "targets_of",
+]
+
+ENDINGS = (".csv", ".txt", ".tsv", ".xlsx", ".xls", ".parquet", ".json", ".jsonl", ".gz")
+_KEPT = timedelta(hours=1)
+_ID = re.compile(r"upload_[0-9a-z]{26}")
+_NOTE = "upload.json"
+_LEFT_OUT = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that waits to be loaded.
+
+    Args:
+        id: Its id.
+        file_name: What it was called.
+        table: The table it is meant for.
+        source: What its source system is called.
+        by: Who brought it.
+        at: When.
+    """
+
+    id: str
+    file_name: str
+    table: str
+    source: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One column of the file and what it is taken for.
+
+    Args:
+        name: Its header.
+        target: The column it goes to; empty where it is left out.
+        proposed: What was proposed.
+        reason: Why that was proposed.
+        confidence: How sure that is, 0 to 1.
+        sample: Up to three values, none of a header that is personal.
+    """
+
+    name: str
+    target: str
+    proposed: str
+    reason: str
+    confidence: float
+    sample: tuple[str, ...]
+
+
+def loadable() -> tuple[str, ...]:
+    """Gives the tables that files may go to."""
+    return tuple(name for name, table in TABLES.items() if table.kind is not TableKind.DERIVED)
+
+
+def targets_of(table: str) -> tuple[str, ...]:
+    """Gives what a column of a file may go to: columns of the table, identifiers and personal data of people.
+
+    Raises:
+        MissingError: The dictionary has no such table.
+    """
+    columns = tuple(name for name in declared_table(table).column_names if name != "source")
+    identifiers = (f"identifiers.{kind}" for kind in IDENTIFIER_KINDS)
+    return (*columns, *identifiers, *(f"personal.{kind}" for kind in PERSONAL_KINDS))
+
+
+def keep_upload(
+    shop: Shop, file_name: str, chunks: Iterable[bytes], *, table: str, source: str, by: str, now: datetime
+) -> Upload:
+    """Keeps a file until it is loaded or put away, at most an hour; only the shop's own user can read it.
+
+    Raises:
+        UsageError: The file's ending or the table is none that can be loaded.
+    """
+    if table not in loadable():
+        raise UsageError(f"no file can be loaded into '{table}'", next_step=f"one of {', '.join(loadable())}")
+    ending = Path(file_name).suffix.lower()
+    if ending not in ENDINGS:
+        name = Path(file_name).name
+        raise UsageError(f"'{name}' is no file that can be read", next_step=f"one of {', '.join(ENDINGS)}")
+    _sweep(shop, now)
+    found = Upload(new_id("upload"), Path(file_name).name[:200], table, source.strip() or "file", by, now)
+    folder = _folder(shop) / found.id
+    folder.mkdir(parents=True, mode=0o700)
+    with (folder / f"file{ending}").open("wb") as target:
+        for chunk in chunks:
+            target.write(chunk)
+    note = {**asdict(found), "at": now.isoformat()}
+    (folder / _NOTE).write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
+    return found
+
+
+def find_upload(shop: Shop, upload_id: str, *, by: str) -> Upload:
+    """Gives a file that waits, to who brought it.
+
+    Raises:
+        MissingError: There is none, or somebody else brought it.
+    """
+    note = _folder(shop) / upload_id / _NOTE
+    if not _ID.fullmatch(upload_id) or not note.exists():
+        raise MissingError("the file is no longer kept", next_step="choose it again")
+    values = json.loads(note.read_text(encoding="utf-8"))
+    found = Upload(**{**values, "at": datetime.fromisoformat(values["at"])})
+    if found.by != by:
+        raise MissingError("the file is no longer kept", next_step="choose it again")
+    return found
+
+
+def headers_of(
+    shop: Shop, upload: Upload, chosen: Mapping[str, str] | None = None
+) -> tuple[tuple[Header, ...], tuple[str, ...]]:
+    """Gives the columns of a file, what each is taken for, and the required columns that nothing was found for.
+
+    Args:
+        shop: The shop.
+        upload: The file.
+        chosen: What a person chose, by header.
+    """
+    proposal = _proposal(shop, upload)
+    headers = tuple(_header(guess, chosen) for guess in proposal.guesses)
+    return headers, proposal.missing if chosen is None else ()
+
+
+def dry_run(shop: Shop, upload: Upload, chosen: Mapping[str, str]) -> Preview:
+    """Says what a load would do, and changes nothing.
+
+    Raises:
+        FaultsError: The mapping does not fit the table; every fault is named with its path.
+    """
+    mapping = _mapping(_proposal(shop, upload), upload, chosen)
+    return loading.preview(shop, upload.table, [str(_file(shop, upload))], source=upload.source, mapping=mapping)
+
+
+def load_upload(shop: Shop, upload: Upload, chosen: Mapping[str, str], *, now: datetime) -> Receipt:
+    """Loads a file, removes it, and leaves an audit row.
+
+    Raises:
+        FaultsError: The mapping does not fit the table.
+    """
+    mapping = _mapping(_proposal(shop, upload), upload, chosen)
+    receipt = loading.load(
+        shop, upload.table, [str(_file(shop, upload))], source=upload.source, mapping=mapping, by=upload.by
+    )
+    detail = {"received": receipt.received, "refused": receipt.refused}
+    shop.state.audit.append(upload.by, "load", upload.table, now=now, detail=detail)
+    discard(shop, upload)
+    return receipt
+
+
+def discard(shop: Shop, upload: Upload) -> None:
+    """Removes a file that waited."""
+    shutil.rmtree(_folder(shop) / upload.id, ignore_errors=True)
+
+
+def _folder(shop: Shop) -> Path:
+    folder = shop.spill / "uploads"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _file(shop: Shop, upload: Upload) -> Path:
+    return next(path for path in (_folder(shop) / upload.id).iterdir() if path.name != _NOTE)
+
+
+def _sweep(shop: Shop, now: datetime) -> None:
+    for folder in _folder(shop).iterdir():
+        note = folder / _NOTE
+        at = datetime.fromisoformat(json.loads(note.read_text(encoding="utf-8"))["at"]) if note.exists() else None
+        if at is None or now - at > _KEPT:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _proposal(shop: Shop, upload: Upload) -> Proposal:
+    return loading.propose(shop, upload.table, str(_file(shop, upload)), source=upload.source)
+
+
+def _header(guess: Guess, chosen: Mapping[str, str] | None) -> Header:
+    proposed = guess.target or _LEFT_OUT
+    target = proposed if chosen is None else chosen.get(guess.header, _LEFT_OUT)
+    return Header(guess.header, target, proposed, guess.reason, guess.confidence, guess.sample)
+
+
+def _mapping(proposal: Proposal, upload: Upload, chosen: Mapping[str, str]) -> ColumnMapping:
+    """The proposed mapping with what a person chose instead; a rule that was not touched keeps all it says."""
+    base: dict[str, Any] = dict(proposal.mapping.to_dict() if proposal.mapping else proposal.draft)
+    proposed = {guess.header: guess.target for guess in proposal.guesses if guess.target}
+    allowed = set(targets_of(upload.table))
+    columns = {
+        target: rule for target, rule in dict(base.get("columns", {})).items() if target not in proposed.values()
+    }
+    side: dict[str, dict[str, str]] = {"identifiers": {}, "personal": {}}
+    for header, target in chosen.items():
+        if target == _LEFT_OUT:
+            continue
+        if target not in allowed:
+            raise UsageError(f"'{target}' is no column of {upload.table}", place=header)
+        part, _, kind = target.partition(".")
+        if part in side:
+            side[part][kind] = header
+        else:
+            kept = base.get("columns", {}).get(target)
+            columns[target] = kept if proposed.get(header) == target and kept is not None else header
+    return ColumnMapping.from_dict({**base, "columns": columns, **side, "source": upload.source}, table=upload.table)

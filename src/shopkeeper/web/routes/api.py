@@ -1,0 +1,190 @@
+"""The JSON API: the same reads as the pages, and the preview of an audience."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from shopkeeper.app.pages.builder import preview
+from shopkeeper.app.pages.people import PeopleFilter, people
+from shopkeeper.app.pages.person import Basket, Membership, Record, baskets, person_page
+from shopkeeper.app.pages.scores import Score, scores_of
+from shopkeeper.app.pages.segments import SegmentRow, segment_page, segments
+from shopkeeper.app.report import report
+from shopkeeper.app.report_document import report_document
+from shopkeeper.base.errors import FaultsError, UsageError
+from shopkeeper.web.problem import PROBLEMS
+from shopkeeper.web.signed_in import SignedIn
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+
+
+class PersonSummary(BaseModel):
+    """One person of a list."""
+
+    person_id: str
+    traits: dict[str, Any]
+
+
+class PeoplePage(BaseModel):
+    """One page of people."""
+
+    as_of: date | None
+    total: int
+    people: list[PersonSummary]
+    cursor: str | None
+
+
+class PersonAnswer(BaseModel):
+    """One person with all traits and scores."""
+
+    person_id: str
+    as_of: date | None
+    records: list[Record]
+    traits: dict[str, Any]
+    scores: list[Score]
+
+
+class TimelinePage(BaseModel):
+    """One page of what happened with a person."""
+
+    baskets: list[Basket]
+    next_page: int | None
+
+
+class SegmentAnswer(BaseModel):
+    """One segment with its rule."""
+
+    segment: SegmentRow
+    as_of: date | None
+    of: int
+    tree: dict[str, Any]
+    line: str
+
+
+class AudienceQuestion(BaseModel):
+    """An audience to count: a tree of the audience language."""
+
+    model_config = ConfigDict(extra="forbid")
+    tree: dict[str, Any] = Field(description='The audience as a JSON document, such as {"all": []}.')
+
+
+class AudienceAnswer(BaseModel):
+    """How many people an audience has, some of them, its words and its SQL."""
+
+    size: int
+    of: int
+    seconds: float
+    as_of: date
+    sample: list[str]
+    english: str
+    chinese: str
+    line: str
+    sql: str
+
+
+@router.get("/persons")
+def list_persons(
+    request: Request,
+    _visitor: SignedIn,
+    stage: str | None = None,
+    rfm_class: str | None = None,
+    segment: str | None = None,
+    sort: str = "monetary_365d",
+    *,
+    rising: bool = False,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> PeoplePage:
+    """People by filter, sorted, page by page."""
+    chosen = PeopleFilter(None, stage, rfm_class, segment, sort, rising)
+    found = people(request.app.state.shop, chosen, cursor=cursor, limit=limit)
+    rows = [PersonSummary(person_id=row.person_id, traits=dict(row.traits)) for row in found.rows]
+    return PeoplePage(as_of=found.as_of, total=found.total, people=rows, cursor=found.cursor)
+
+
+@router.get("/persons/{person_id}")
+def get_person(request: Request, _visitor: SignedIn, person_id: str) -> PersonAnswer:
+    """One person."""
+    shop = request.app.state.shop
+    found = person_page(shop, person_id)
+    return PersonAnswer(
+        person_id=found.person_id,
+        as_of=found.as_of,
+        records=list(found.records),
+        traits=dict(found.traits),
+        scores=list(scores_of(shop, person_id)),
+    )
+
+
+@router.get("/persons/{person_id}/timeline")
+def get_timeline(
+    request: Request,
+    _visitor: SignedIn,
+    person_id: str,
+    number: Annotated[int, Query(alias="page", ge=0, le=10_000)] = 0,
+) -> TimelinePage:
+    """A person's baskets, newest first."""
+    shop = request.app.state.shop
+    person_page(shop, person_id)
+    found, more = baskets(shop, person_id, page=number)
+    return TimelinePage(baskets=list(found), next_page=number + 1 if more else None)
+
+
+@router.get("/persons/{person_id}/segments")
+def get_memberships(request: Request, _visitor: SignedIn, person_id: str) -> list[Membership]:
+    """The segments a person is in."""
+    return list(person_page(request.app.state.shop, person_id).segments)
+
+
+@router.get("/segments")
+def list_segments(request: Request, _visitor: SignedIn) -> list[SegmentRow]:
+    """The saved segments."""
+    return list(segments(request.app.state.shop))
+
+
+@router.post("/segments/preview")
+def preview_segment(request: Request, _visitor: SignedIn, question: AudienceQuestion) -> AudienceAnswer:
+    """Counts an audience that need not be saved; a wrong tree gives every fault with its path."""
+    found = preview(request.app.state.shop, question.tree)
+    if found.faults or found.count is None or found.of is None or found.seconds is None or found.as_of is None:
+        raise FaultsError("the audience", found.faults)
+    return AudienceAnswer(
+        size=found.count,
+        of=found.of,
+        seconds=found.seconds,
+        as_of=found.as_of,
+        sample=list(found.sample),
+        english=found.english,
+        chinese=found.chinese,
+        line=found.line,
+        sql=found.sql,
+    )
+
+
+@router.get("/segments/{name}")
+def get_segment(request: Request, _visitor: SignedIn, name: str) -> SegmentAnswer:
+    """One segment."""
+    found = segment_page(request.app.state.shop, name)
+    return SegmentAnswer(segment=found.row, as_of=found.as_of, of=found.of, tree=dict(found.tree), line=found.line)
+
+
+@router.get("/report")
+def get_report(
+    request: Request, _visitor: SignedIn, as_of: str | None = None, level: str | None = None
+) -> dict[str, Any]:
+    """The morning report of one level as one document."""
+    shop = request.app.state.shop
+    return report_document(shop, report(shop, as_of=_day(as_of), level=level))
+
+
+def _day(text: str | None) -> date | None:
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
+    except ValueError:
+        raise UsageError(f"'{text}' is no day", next_step="write it as 2017-12-31") from None

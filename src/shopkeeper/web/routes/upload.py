@@ -1,0 +1,149 @@
+"""Loading a file without a terminal: choose, look, correct, try, load."""
+
+from collections.abc import Iterator
+from typing import IO, Annotated
+
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.responses import RedirectResponse
+
+from shopkeeper.app.pages.upload import (
+    ENDINGS,
+    Upload,
+    discard,
+    dry_run,
+    find_upload,
+    headers_of,
+    keep_upload,
+    load_upload,
+    loadable,
+    targets_of,
+)
+from shopkeeper.base.errors import ShopkeeperError
+from shopkeeper.web.render import page
+from shopkeeper.web.signed_in import SignedIn
+
+__all__ = ["MOST_BYTES", "router"]
+
+router = APIRouter(include_in_schema=False, prefix="/upload")
+MOST_BYTES = 512 * 1024 * 1024
+_CHUNK = 1 << 20
+_PREFIX = "target:"
+
+
+@router.get("")
+def upload_page(request: Request, _visitor: SignedIn) -> Response:
+    """Where a file is chosen."""
+    return page(request, "upload.html", tables=loadable(), endings=ENDINGS, error=None)
+
+
+@router.post("", max_body_size=MOST_BYTES)
+def upload_file(
+    request: Request,
+    visitor: SignedIn,
+    file: Annotated[UploadFile, File()],
+    table: Annotated[str, Form(max_length=80)],
+    source: Annotated[str, Form(max_length=80)] = "file",
+) -> Response:
+    """Keeps the file and goes on to its columns."""
+    shop, now = request.app.state.shop, request.app.state.clock()
+    found = keep_upload(
+        shop, file.filename or "", _chunks(file.file), table=table, source=source, by=visitor.name, now=now
+    )
+    return RedirectResponse(f"/upload/{found.id}", status_code=303)
+
+
+@router.get("/{upload_id}")
+def upload_columns(request: Request, visitor: SignedIn, upload_id: str) -> Response:
+    """The columns of the file and what each is taken for."""
+    shop = request.app.state.shop
+    found = find_upload(shop, upload_id, by=visitor.name)
+    try:
+        headers, missing = headers_of(shop, found)
+    except ShopkeeperError as error:
+        discard(shop, found)
+        return page(request, "upload.html", 422, tables=loadable(), endings=ENDINGS, error=error.message)
+    return _columns(request, found, headers, missing)
+
+
+@router.post("/{upload_id}/try")
+async def upload_try(request: Request, visitor: SignedIn, upload_id: str) -> Response:
+    """What would happen, without doing it."""
+    form = await request.form()
+    return await run_in_threadpool(_tried, request, visitor.name, upload_id, _chosen(form))
+
+
+@router.post("/{upload_id}/load")
+async def upload_load(request: Request, visitor: SignedIn, upload_id: str) -> Response:
+    """Loads the file and says what became of its rows."""
+    form = await request.form()
+    return await run_in_threadpool(_loaded, request, visitor.name, upload_id, _chosen(form))
+
+
+@router.post("/{upload_id}/discard")
+def upload_discard(request: Request, visitor: SignedIn, upload_id: str) -> Response:
+    """Puts the file away."""
+    shop = request.app.state.shop
+    discard(shop, find_upload(shop, upload_id, by=visitor.name))
+    return RedirectResponse("/upload", status_code=303)
+
+
+def _tried(request: Request, by: str, upload_id: str, chosen: dict[str, str]) -> Response:
+    shop = request.app.state.shop
+    found = find_upload(shop, upload_id, by=by)
+    headers, _ = headers_of(shop, found, chosen)
+    try:
+        preview = dry_run(shop, found, chosen)
+    except ShopkeeperError as error:
+        return _columns(request, found, headers, (), error, 422)
+    return _columns(request, found, headers, (), preview=preview)
+
+
+def _loaded(request: Request, by: str, upload_id: str, chosen: dict[str, str]) -> Response:
+    shop = request.app.state.shop
+    found = find_upload(shop, upload_id, by=by)
+    try:
+        receipt = load_upload(shop, found, chosen, now=request.app.state.clock())
+    except ShopkeeperError as error:
+        headers, _ = headers_of(shop, found, chosen)
+        return _columns(request, found, headers, (), error, 422)
+    return page(request, "upload_done.html", upload=found, receipt=receipt)
+
+
+def _columns(
+    request: Request,
+    found: Upload,
+    headers: object,
+    missing: object,
+    error: ShopkeeperError | None = None,
+    status: int = 200,
+    *,
+    preview: object = None,
+) -> Response:
+    return page(
+        request,
+        "upload_columns.html",
+        status,
+        upload=found,
+        headers=headers,
+        missing=missing,
+        targets=targets_of(found.table),
+        error=error,
+        faults=getattr(error, "faults", ()),
+        preview=preview,
+        prefix=_PREFIX,
+    )
+
+
+def _chosen(form: FormData) -> dict[str, str]:
+    return {
+        name.removeprefix(_PREFIX): value
+        for name, value in form.multi_items()
+        if name.startswith(_PREFIX) and isinstance(value, str)
+    }
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk
