@@ -94,45 +94,98 @@ def worlds(draw: st.DrawFn) -> World:
         return draw(st.lists(row, min_size=least, max_size=most))
 
     lines = [
-        {"line_no": place, "source": row["record"][0], "customer_id": row["record"][1],
-         **{key: value for key, value in row.items() if key != "record"}}
+        {
+            "line_no": place,
+            "source": row["record"][0],
+            "customer_id": row["record"][1],
+            **{key: value for key, value in row.items() if key != "record"},
+        }
         for place, row in enumerate(some(_lines, 16, 8))
     ]
     # An order belongs to one record: the dictionary says so.
     for row in lines:
         row["order_id"] += str(row["customer_id"])
-    events = [{"source": "web", "message_id": str(n), "type": "track", "received_at": row["occurred_at"], **row}
-              for n, row in enumerate(some(_events, 8, 3))]
+    events = [
+        {"source": "web", "message_id": str(n), "type": "track", "received_at": row["occurred_at"], **row}
+        for n, row in enumerate(some(_events, 8, 3))
+    ]
     person = [
         {"source": source, "customer_id": customer, "person_id": who, "method": "own", "valid_to": None}
         for source, customer, who in RECORDS
-    ] + [{"source": "till", "customer_id": "7", "person_id": "p1", "method": "own", "valid_to": datetime(2017, 1, 1, tzinfo=UTC)}]
+    ] + [
+        {
+            "source": "till",
+            "customer_id": "7",
+            "person_id": "p1",
+            "method": "own",
+            "valid_to": datetime(2017, 1, 1, tzinfo=UTC),
+        }
+    ]
     identifier = [
         {"kind": "cookie", "token": token, "source": RECORDS[place][0], "customer_id": RECORDS[place][1]}
-        for token, place in draw(st.lists(st.tuples(st.sampled_from(["t1", "t2", "t4"]), st.integers(0, 3)), max_size=5, unique=True))
+        for token, place in draw(
+            st.lists(st.tuples(st.sampled_from(["t1", "t2", "t4"]), st.integers(0, 3)), max_size=5, unique=True)
+        )
     ]
-    redemption = _numbered(some(st.fixed_dictionaries({
-        "offer_id": st.sampled_from(["o1", "o2"]), "campaign_id": _maybe(st.sampled_from(["c1", "c2"])),
-        "source": st.just("till"), "customer_id": _maybe(st.sampled_from(["1", "2"])), "redeemed_on": _days,
-    }), 5), "redemption_id")
-    stays = some(st.fixed_dictionaries({
-        "segment": st.sampled_from(NAMES), "person_id": st.sampled_from(PEOPLE),
-        "entered_at": _instants, "left_at": _maybe(_instants), "version": st.just(1),
-    }), 4)
-    score = some(st.fixed_dictionaries({
-        "person_id": st.sampled_from(PEOPLE), "model": st.sampled_from(NAMES), "version": st.just("1"),
-        "subject": st.sampled_from(["", "c1"]), "as_of": st.sampled_from([AS_OF, AS_OF - timedelta(days=7), AS_OF + timedelta(days=1)]),
-        "value": st.sampled_from([0.1, 0.5, 0.9]), "decile": st.sampled_from([1, 5, 10]),
-    }), 6)
+    redemption = _numbered(
+        some(
+            st.fixed_dictionaries(
+                {
+                    "offer_id": st.sampled_from(["o1", "o2"]),
+                    "campaign_id": _maybe(st.sampled_from(["c1", "c2"])),
+                    "source": st.just("till"),
+                    "customer_id": _maybe(st.sampled_from(["1", "2"])),
+                    "redeemed_on": _days,
+                }
+            ),
+            5,
+        ),
+        "redemption_id",
+    )
+    stays = some(
+        st.fixed_dictionaries(
+            {
+                "segment": st.sampled_from(NAMES),
+                "person_id": st.sampled_from(PEOPLE),
+                "entered_at": _instants,
+                "left_at": _maybe(_instants),
+                "version": st.just(1),
+            }
+        ),
+        4,
+    )
+    score = some(
+        st.fixed_dictionaries(
+            {
+                "person_id": st.sampled_from(PEOPLE),
+                "model": st.sampled_from(NAMES),
+                "version": st.just("1"),
+                "subject": st.sampled_from(["", "c1"]),
+                "as_of": st.sampled_from([AS_OF, AS_OF - timedelta(days=7), AS_OF + timedelta(days=1)]),
+                "value": st.sampled_from([0.1, 0.5, 0.9]),
+                "decile": st.sampled_from([1, 5, 10]),
+            }
+        ),
+        6,
+    )
     moments = draw(st.lists(_instants, max_size=6, unique=True))
     consent = [
-        {"person_id": draw(st.sampled_from(PEOPLE)), "purpose": draw(st.sampled_from(NAMES)),
-         "channel": draw(st.sampled_from(["sms", "push"])), "granted": draw(st.booleans()), "occurred_at": moment}
+        {
+            "person_id": draw(st.sampled_from(PEOPLE)),
+            "purpose": draw(st.sampled_from(NAMES)),
+            "channel": draw(st.sampled_from(["sms", "push"])),
+            "granted": draw(st.booleans()),
+            "occurred_at": moment,
+        }
         for moment in moments
     ]
     product = [
-        {"product_id": name, "category": draw(_maybe(st.sampled_from(CATEGORIES))),
-         "brand": draw(_maybe(st.sampled_from(BRANDS))), "private_label": draw(_maybe(st.booleans()))}
+        {
+            "product_id": name,
+            "category": draw(_maybe(st.sampled_from(CATEGORIES))),
+            "brand": draw(_maybe(st.sampled_from(BRANDS))),
+            "private_label": draw(_maybe(st.booleans())),
+        }
         for name in PRODUCTS[:3]
     ]
     store = [
@@ -141,8 +194,16 @@ def worlds(draw: st.DrawFn) -> World:
     ]
     rows = {
         "profile": [{"person_id": who, **draw(_profile)} for who in PEOPLE],
-        "order_line": lines, "event": events, "person": person, "identifier": identifier, "redemption": redemption,
-        "segment_member": stays, "score": score, "consent": consent, "product": product, "store": store,
+        "order_line": lines,
+        "event": events,
+        "person": person,
+        "identifier": identifier,
+        "redemption": redemption,
+        "segment_member": stays,
+        "score": score,
+        "consent": consent,
+        "product": product,
+        "store": store,
     }
     return World(AS_OF, draw(st.sampled_from(["UTC", "Asia/Shanghai", "America/New_York"])), rows)
 
@@ -172,9 +233,13 @@ _traits = st.one_of(
     _comparison("first_purchase_on", _against(_iso, ordered=True)),
     _comparison("registered_at", _against(_iso, ordered=True)),
     st.builds(Comparison, st.just("favourite_store"), st.just("contains"), st.sampled_from(["s", "1"])),
-    st.builds(Comparison, st.sampled_from(["recency_days", "lifecycle", "attributes"]), st.sampled_from(["known", "unknown"])),
+    st.builds(
+        Comparison, st.sampled_from(["recency_days", "lifecycle", "attributes"]), st.sampled_from(["known", "unknown"])
+    ),
     st.builds(Comparison, st.just("attributes"), st.just("contains"), st.sampled_from(["a", "c"])),
-    st.builds(Comparison, st.just("attributes"), st.sampled_from(["=", "!="]), st.sampled_from("xy"), st.sampled_from("ab")),
+    st.builds(
+        Comparison, st.just("attributes"), st.sampled_from(["=", "!="]), st.sampled_from("xy"), st.sampled_from("ab")
+    ),
 )
 
 
@@ -190,7 +255,9 @@ def _filters(table: str) -> st.SearchStrategy:
         "event": [*goods, ("event", st.sampled_from(["view", "cart"]), False)],
         "redemption": [("offer", st.sampled_from(["o1", "o2"]), False), ("campaign", st.sampled_from(["c1"]), False)],
     }[table]
-    built = [_against(value, ordered).map(lambda found, name=name: Filter(name, *found)) for name, value, ordered in fields]
+    built = [
+        _against(value, ordered).map(lambda found, name=name: Filter(name, *found)) for name, value, ordered in fields
+    ]
     if table == "order_line":
         names, signs = st.sampled_from(["with_coupon", "private_label"]), st.sampled_from(["=", "!="])
         built.append(st.builds(Filter, names, signs, st.booleans()))
@@ -211,7 +278,9 @@ def acts(table: str) -> st.SearchStrategy:
 
 
 def _thresholds(table: str) -> st.SearchStrategy:
-    counts = {"order_line": ["orders", "lines", "days"], "event": ["times", "days"], "redemption": ["times", "days"]}[table]
+    counts = {"order_line": ["orders", "lines", "days"], "event": ["times", "days"], "redemption": ["times", "days"]}[
+        table
+    ]
     ops = st.sampled_from([">=", "<=", "=", ">", "<"])
     found = st.builds(Threshold, st.sampled_from(counts), ops, st.integers(0, 4))
     if table != "redemption":
@@ -225,7 +294,10 @@ behaviours = _tables.flatmap(lambda table: st.builds(Behaviour, acts(table), _th
 _steps = st.sampled_from(["order_line", "event"]).flatmap(acts)
 _sequels = st.builds(
     lambda first, then, days, absent: Sequel(first, Act(then.table, then.where), days, absent),
-    _steps, _steps, st.integers(1, 5), st.booleans(),
+    _steps,
+    _steps,
+    st.integers(1, 5),
+    st.booleans(),
 )
 _leaves = st.one_of(
     _traits,
@@ -253,8 +325,24 @@ shared_trees: st.SearchStrategy[Node] = st.recursive(
     st.builds(Behaviour, acts("order_line"), _thresholds("order_line")), _joined, max_leaves=4
 )
 
-_wild = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=12) | st.sampled_from(
-    ["'; DROP TABLE canary; --", 'x" OR 1=1', "\\", "\\'", "a\\", "$x", "{}", "%s", "?", "/*", "2017-01-01", "牛奶’", "\n"]
+_wild = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=12
+) | st.sampled_from(
+    [
+        "'; DROP TABLE canary; --",
+        'x" OR 1=1',
+        "\\",
+        "\\'",
+        "a\\",
+        "$x",
+        "{}",
+        "%s",
+        "?",
+        "/*",
+        "2017-01-01",
+        "牛奶’",
+        "\n",
+    ]
 )
 wild_texts = _wild
 
@@ -266,7 +354,9 @@ def wild_leaves(text: st.SearchStrategy[str]) -> st.SearchStrategy[Node]:
     )
     wild_acts = st.builds(Act, st.just("order_line"), st.tuples(filters))
     return st.one_of(
-        st.builds(Comparison, st.sampled_from(["city", "favourite_store"]), st.sampled_from(["=", "!=", "contains"]), text),
+        st.builds(
+            Comparison, st.sampled_from(["city", "favourite_store"]), st.sampled_from(["=", "!=", "contains"]), text
+        ),
         st.builds(Comparison, st.just("attributes"), st.just("="), text, text),
         st.builds(Comparison, st.just("attributes"), st.just("contains"), text),
         st.builds(Behaviour, wild_acts, st.just((Threshold("orders", ">=", 1),))),

@@ -17,7 +17,7 @@ def test_all_faults_at_once_each_with_its_path() -> None:
     line = (
         'recensy_days > 60 and (city > "x" or recency_days = "60" or lifecycle = "actve") '
         'and not bought channel "shop" at least 2 times in last 0 days '
-        'and bought hour in (1.5) since 2017-02-01 until 2017-01-01'
+        "and bought hour in (1.5) since 2017-02-01 until 2017-01-01"
     )
     found = _faults(line)
     assert set(found) == {
@@ -60,7 +60,9 @@ def test_each_fault(line: str, path: str | None, words: str) -> None:
 
 
 def test_segments_and_circles() -> None:
-    catalogue = Catalogue(segments={"a": parse('in segment "b"'), "b": parse('in segment "c"'), "c": parse("city is known")})
+    catalogue = Catalogue(
+        segments={"a": parse('in segment "b"'), "b": parse('in segment "c"'), "c": parse("city is known")}
+    )
     assert "did you mean" not in _faults('in segment "zzz"', catalogue)["segment"]
     assert audience('in segment "a"', catalogue, name="d")
     with pytest.raises(FaultsError, match="c → a → b → c"):

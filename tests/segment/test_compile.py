@@ -39,9 +39,13 @@ def test_spark_can_read_it(tree: Node) -> None:
 
 
 def test_predicate_stands_in_any_where(shop: Shop) -> None:
-    shop.fill(World(_DAY, rows={"profile": [{"person_id": "a", "recency_days": 1}, {"person_id": "b", "recency_days": 9}]}))
+    shop.fill(
+        World(_DAY, rows={"profile": [{"person_id": "a", "recency_days": 1}, {"person_id": "b", "recency_days": 9}]})
+    )
     condition = predicate(parse("recency_days < 5"), _DAY)
-    assert shop.rows(f"SELECT * FROM (VALUES ('a'), ('b'), ('c')) people(person_id) WHERE {condition.sql('duckdb')}") == [("a",)]
+    assert shop.rows(
+        f"SELECT * FROM (VALUES ('a'), ('b'), ('c')) people(person_id) WHERE {condition.sql('duckdb')}"
+    ) == [("a",)]
 
 
 def test_everyone_is_the_profile() -> None:
@@ -55,7 +59,7 @@ def test_everyone_is_the_profile() -> None:
         ("bought ever", Bounds(None, _DAY)),
         ("bought between 2017-01-05 and 2017-02-01", Bounds(date(2017, 1, 5), date(2017, 2, 1))),
         ("bought at least 3 days in last 7 days", Bounds(date(2017, 12, 25), _DAY)),
-        ("bought in last 7 days and bought category \"A\" in last 30 days", Bounds(date(2017, 12, 2), _DAY)),
+        ('bought in last 7 days and bought category "A" in last 30 days', Bounds(date(2017, 12, 2), _DAY)),
         ("bought in last 7 days or not bought at least 2 days in last 30 days", Bounds(date(2017, 12, 2), _DAY)),
         ("bought in last 10 days then not bought within 2 days", Bounds(date(2017, 12, 22), _DAY)),
     ],
@@ -70,7 +74,9 @@ def test_event_windows_are_local_days() -> None:
 
 
 def test_behaviours_share_a_scan() -> None:
-    line = 'bought category "A" at least 2 times and bought brand "x" for at least 10 and (not bought or bought store "1")'
+    line = (
+        'bought category "A" at least 2 times and bought brand "x" for at least 10 and (not bought or bought store "1")'
+    )
     assert _reads(members(parse(line), _DAY), "order_line") == 1
 
 

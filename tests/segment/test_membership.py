@@ -11,7 +11,13 @@ from tests.segment.oracle import World
 
 _SHANGHAI = Catalogue(time_zone="Asia/Shanghai")
 _LATE = Definition("late", parse("recency_days > 60"), "Late", "迟到", version=3)
-_OTHER = {"segment": "other", "person_id": "b", "entered_at": datetime(2017, 1, 1, tzinfo=UTC), "left_at": None, "version": 1}
+_OTHER = {
+    "segment": "other",
+    "person_id": "b",
+    "entered_at": datetime(2017, 1, 1, tzinfo=UTC),
+    "left_at": None,
+    "version": 1,
+}
 
 
 def _refresh(shop: Shop, day: date, late: str, stays: list[dict]) -> list[dict]:

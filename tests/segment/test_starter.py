@@ -28,7 +28,9 @@ def test_there_are_enough_of_them() -> None:
 
 
 def test_order_follows_references() -> None:
-    first, second = (Definition(name, parse(line), name, name) for name, line in (("a", 'in segment "b"'), ("b", "city is known")))
+    first, second = (
+        Definition(name, parse(line), name, name) for name, line in (("a", 'in segment "b"'), ("b", "city is known"))
+    )
     assert [one.name for one in in_order([first, second])] == ["b", "a"]
     with pytest.raises(FaultsError, match="refers to itself"):
         in_order([first, Definition("b", parse('in segment "a"'), "b", "b")])

@@ -21,9 +21,9 @@ def followed(leaf: Sequel, moment: Moment, person: exp.Expr) -> exp.Expr:
     Both acts are laid on one line of time and read backwards, so that each first act sees the nearest later second act;
     acts of the same instant do not follow one another.
     """
-    happened, following = column("happened", "path"), column("following", "path")
+    happened, following = column("started", "path"), column("following", "path")
     limit = exp.Add(this=happened, expression=_hours(_HOURS * leaf.days))
-    where: list[exp.Expr] = [exp.Not(this=column("is_then", "path"))]
+    where: list[exp.Expr] = [exp.Not(this=column("is_second", "path"))]
     if leaf.absent:
         where.append(exp.LTE(this=limit, expression=literal(moment.end)))
         late = exp.GT(this=following, expression=limit.copy())
@@ -31,7 +31,7 @@ def followed(leaf: Sequel, moment: Moment, person: exp.Expr) -> exp.Expr:
     else:
         where.append(exp.LTE(this=following, expression=limit))
     path = _named(_path(leaf, moment), "path")
-    return is_in(person, exp.select(column("person_id", "path")).from_(path, copy=False).where(*where, copy=False))
+    return is_in(person, exp.select(column("who", "path")).from_(path, copy=False).where(*where, copy=False))
 
 
 def _hours(hours: int) -> exp.Interval:
@@ -64,9 +64,10 @@ def _path(leaf: Sequel, moment: Moment) -> exp.Select:
         ),
         spec=exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"),
     )
-    return exp.select(
-        column("person_id", "step"), happened, is_then, exp.alias_(window, "following", copy=False)
-    ).from_(_named(steps, "step"), copy=False)
+    # Every column gets another name: Spark 4.3 fails on a window over a union beside aliases that change nothing.
+    named = ((column("person_id", "step"), "who"), (happened, "started"), (is_then, "is_second"), (window, "following"))
+    columns = [exp.alias_(expression, name, copy=False) for expression, name in named]
+    return exp.select(*columns, copy=False).from_(_named(steps, "step"), copy=False)
 
 
 def _steps(act: Act, window: Window, moment: Moment, *, is_then: bool) -> exp.Select:
