@@ -2,7 +2,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pyarrow.compute as pc
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkeeper.profile.cuts import LifecycleCuts
@@ -14,7 +14,10 @@ QUERY = lifecycle_balance(as_of=AS_OF, lifecycle=CUTS)
 
 
 def _balance(*visits: tuple[str, int, str]) -> dict[tuple[str, int], Row]:
-    lines = [line(who, AS_OF - timedelta(days=ago), store_id=store, order=f"{number}") for number, (who, ago, store) in enumerate(visits)]
+    lines = [
+        line(who, AS_OF - timedelta(days=ago), store_id=store, order=f"{number}")
+        for number, (who, ago, store) in enumerate(visits)
+    ]
     rows = ask(QUERY, computed(shop(lines), STEPS[:3])).to_pylist()
     return {(row["store_id"], row["days"]): row for row in rows}
 
@@ -39,9 +42,12 @@ def test_the_home_store_is_that_of_the_last_visit() -> None:
 def test_left_out_kinds_are_visits_and_returns_are_none() -> None:
     lines = [line("smoker", date(2024, 6, 29), "smoke"), line("returner", date(2024, 6, 29), quantity=-1)]
     rows = ask(QUERY, computed(shop(lines), STEPS[:3])).to_pylist()
-    assert [(row["days"], row["closing"]) for row in sorted(rows, key=lambda row: row["days"])] == [(days, 1) for days in SPANS]
+    assert [(row["days"], row["closing"]) for row in sorted(rows, key=lambda row: row["days"])] == [
+        (days, 1) for days in SPANS
+    ]
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from("pqrstu"), st.integers(0, 400), st.sampled_from("ab")), max_size=30))
 def test_the_balance_holds_and_nobody_is_lost(visits: list[Any]) -> None:
     found = _balance(*visits)

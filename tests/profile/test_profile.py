@@ -104,7 +104,13 @@ def test_favourites_and_their_shares() -> None:
     assert (one["favourite_store"], one["favourite_store_share"], one["favourite_channel"]) == ("s1", 2 / 3, "store")
     assert (one["favourite_weekday"], one["favourite_weekday_share"]) == (1, 2 / 3)
     assert (one["favourite_hour"], one["favourite_hour_share"]) == (9, 2 / 3)
-    assert [one[f"{what}_ever"] for what in ("products", "categories", "departments", "brands", "stores")] == [3, 3, 2, 3, 2]
+    assert [one[f"{what}_ever"] for what in ("products", "categories", "departments", "brands", "stores")] == [
+        3,
+        3,
+        2,
+        3,
+        2,
+    ]
 
 
 def test_ties_go_to_the_first_by_name() -> None:
@@ -137,7 +143,8 @@ def test_private_label_offers_and_returns() -> None:
 
 
 @pytest.mark.parametrize(
-    ("product", "index", "tier"), [("milk", 0, "low"), ("cream", 0.5, "middle"), ("cheese", 1, "high"), ("soap", None, None)]
+    ("product", "index", "tier"),
+    [("milk", 0, "low"), ("cream", 0.5, "middle"), ("cheese", 1, "high"), ("soap", None, None)],
 )
 def test_price_tier_against_the_subcategory(product: str, index: float | None, tier: str | None) -> None:
     one = people(shop([line("a", AS_OF, product)]))["a"]
@@ -164,7 +171,8 @@ def test_lifecycle_by_rhythm_and_by_fixed_days(days_ago: tuple[int, ...], own: s
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "trend"), [(100, 126, "rising"), (100, 125, "steady"), (125, 100, "steady"), (126, 100, "falling")]
+    ("before", "after", "trend"),
+    [(100, 126, "rising"), (100, 125, "steady"), (125, 100, "steady"), (126, 100, "falling")],
 )
 def test_trend(before: float, after: float, trend: str) -> None:
     lines = [*_visits("a", 200), *_visits("a", 100, amount=before), *_visits("a", 5, amount=after)]
@@ -186,7 +194,11 @@ def test_quintiles_never_split_equal_values() -> None:
 
 
 def test_points_and_class_by_cut_points() -> None:
-    lines = [*_visits("best", *range(0, 240, 7), amount=100), *_visits("once", 300, amount=5), *_visits("fresh", 1, amount=5)]
+    lines = [
+        *_visits("best", *range(0, 240, 7), amount=100),
+        *_visits("once", 300, amount=5),
+        *_visits("fresh", 1, amount=5),
+    ]
     found = people(shop(lines))
     assert [found["best"][f"rfm_{what}_points"] for what in ("recency", "frequency", "monetary")] == [5, 5, 5]
     assert [found[who]["rfm_class"] for who in ("best", "once", "fresh")] == ["champions", "lost", "newcomers"]

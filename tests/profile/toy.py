@@ -35,11 +35,12 @@ _ARROW = {
     Type.MAP: pa.map_(pa.string(), pa.string()), Type.STRINGS: pa.list_(pa.string()),
 }  # fmt: skip
 
+
 # Making a query takes longer than running it over a toy.
 @cache
 def _made(step: Step, arguments: tuple[tuple[str, Any], ...]) -> tuple[Query, str]:
     query = step(**dict(arguments))
-    return query, query.sql()
+    return query, query.sql(pretty=False)
 
 
 Tables = dict[str, pa.Table]
@@ -54,16 +55,27 @@ def arrow(declared: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 def ask(query: Query, tables: Tables) -> pa.Table:
     """Runs a query over Arrow tables with DuckDB; a declared table that is not given is empty."""
-    return _run(query, query.sql(), tables)
+    return _run(query, query.sql(pretty=False), tables)
+
+
+def ask_step(step: Step, tables: Tables, **arguments: Any) -> pa.Table:
+    """Runs a step over Arrow tables with DuckDB."""
+    return _run(*_made(step, tuple(arguments.items())), tables)
+
+
+@cache
+def _connection() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'; SET threads = 1")
+    return connection
 
 
 def _run(query: Query, text: str, tables: Tables) -> pa.Table:
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        inputs = {table.name: table for table in query.inputs}
-        for name in query.tables:
-            connection.register(name, tables[name] if name in tables else arrow(inputs.get(name) or TABLES[name], []))
-        return connection.sql(text).to_arrow_table()
+    inputs = {table.name: table for table in query.inputs}
+    for name in query.tables:
+        given = tables[name] if name in tables else arrow(inputs.get(name) or TABLES[name], [])
+        _connection().register(name, given)
+    return _connection().sql(text).to_arrow_table()
 
 
 def line(
@@ -93,7 +105,14 @@ def line(
 
 
 def product(product_id: str, **more: Any) -> Row:
-    return {"product_id": product_id, "kind": "merchandise", "department": "food", "category": "dairy", "brand": "own", **more}
+    return {
+        "product_id": product_id,
+        "kind": "merchandise",
+        "department": "food",
+        "category": "dairy",
+        "brand": "own",
+        **more,
+    }
 
 
 PRODUCTS = (
@@ -119,7 +138,7 @@ def computed(tables: Tables, steps: Sequence[tuple[Step, dict[str, Any]]] = STEP
     """The source tables with every derived table of identity and profile."""
     tables = dict(tables)
     for step, arguments in steps:
-        found = _run(*_made(step, tuple(arguments.items())), tables)
+        found = ask_step(step, tables, **arguments)
         tables[step.writes] = arrow(TABLES[step.writes], found.to_pylist())
     return tables
 
