@@ -17,7 +17,7 @@ def check(shop: Shop, progress: Callable[[str, int, int], None] | None = None) -
     """Runs the checks of every table in the lake and keeps how they came out in `quality_check`."""
     tables = [name for name in shop.lake.tables() if TABLES[name].kind is not TableKind.DERIVED]
     wanted = checks(tables, _last_day(shop))
-    outcomes = []
+    outcomes: list[Outcome] = []
     for place, one in enumerate(wanted, start=1):
         if progress:
             progress(f"{one.table} {one.name}", place, len(wanted))

@@ -11,9 +11,10 @@ from shopkeeper.app.report_document import report_document
 from shopkeeper.app.run import Progress, run
 from shopkeeper.app.sample import fill, settings_of
 from shopkeeper.app.segment import add_starters
-from shopkeeper.app.shop import FILE_NAME, Shop, init, open_shop
+from shopkeeper.app.shop import Shop, init, open_shop
 from shopkeeper.app.user import first_user
 from shopkeeper.base.errors import AlreadyThereError
+from shopkeeper.base.settings import FILE_NAME
 
 __all__ = ["Demo", "demo"]
 

@@ -155,7 +155,7 @@ def list_refused(shop: Shop) -> list[dict[str, Any]]:
 def show_refused(shop: Shop, table: str | None = None, limit: int = 50) -> pa.Table:
     """Refused rows that wait: where each stood, what was wrong, and the value's form."""
     where = " AND table_name = $table" if table else ""
-    named = {"table": table} if table else {}
+    named: dict[str, Any] = {"table": table} if table else {}
     query = Query.from_sql(
         "SELECT refused_id, table_name, source, file_name, row_no, column_name, reason, masked_value, refused_at "
         f"FROM refused WHERE state = 'open'{where} ORDER BY table_name, file_name, row_no LIMIT {int(limit)}",

@@ -1,4 +1,4 @@
-"""What `run` does for one derived table: what it reads and writes, how it is made, and what a change makes it do again."""
+"""What `run` does for one derived table: what it reads and writes, how it is made, what a change touches."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

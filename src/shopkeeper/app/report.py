@@ -57,7 +57,8 @@ def report(shop: Shop, *, as_of: date | None = None, level: str | None = None) -
     lifecycle = _counts(shop, "SELECT lifecycle AS name, COUNT(*) AS n FROM profile GROUP BY lifecycle ORDER BY n DESC")
     segments = _counts(
         shop,
-        "SELECT segment AS name, COUNT(*) AS n FROM segment_member WHERE left_at IS NULL GROUP BY segment ORDER BY name",
+        "SELECT segment AS name, COUNT(*) AS n FROM segment_member WHERE left_at IS NULL "
+        "GROUP BY segment ORDER BY name",
     )
     campaigns = _campaigns(shop, day)
     found = {measure.name: measure.value for measure in page.measures}
@@ -165,7 +166,8 @@ def _counts(shop: Shop, text: str) -> dict[str, int]:
 def _campaigns(shop: Shop, day: date) -> list[dict[str, Any]]:
     query = Query.from_sql(
         """
-        WITH used AS (SELECT campaign_id, COUNT(DISTINCT source || ' ' || customer_id) AS redeemers, COUNT(*) AS redemptions
+        WITH used AS (SELECT campaign_id, COUNT(DISTINCT source || ' ' || customer_id) AS redeemers,
+                             COUNT(*) AS redemptions
                       FROM redemption WHERE redeemed_on <= $day GROUP BY campaign_id),
              sent AS (SELECT campaign_id, COUNT(*) AS targeted FROM campaign_target GROUP BY campaign_id)
         SELECT c.campaign_id, c.name, c.kind, c.starts_on, c.ends_on, s.targeted,

@@ -39,7 +39,7 @@ class Work:
 def next_time(time_of_day: str, time_zone: str, after: datetime) -> datetime:
     """The first instant after another at which a clock on the stores' wall shows a time.
 
-    On a day when that time does not exist (the clocks went forward) it is the instant the wall clock would have shown it.
+    On a day without that time (the clocks went forward) it is the instant the wall clock would have shown it.
 
     Args:
         time_of_day: `HH:MM`.

@@ -9,7 +9,7 @@ MONEY_PLACES = 4
 _QUANTUM = Decimal(1).scaleb(-MONEY_PLACES)
 
 
-def money(value: Decimal | int | str | float) -> Decimal:
+def money(value: Decimal | str | float) -> Decimal:
     """Gives an amount in the shop's currency, rounded half to even at four places.
 
     Args:

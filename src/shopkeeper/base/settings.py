@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import available_timezones
@@ -53,7 +54,7 @@ def _clock_time(text: str) -> str:
 
 
 def _ascending(days: tuple[int, ...]) -> tuple[int, ...]:
-    if any(first >= second for first, second in zip(days, days[1:], strict=False)) or min(days) < 0:
+    if any(first >= second for first, second in pairwise(days)) or min(days) < 0:
         raise ValueError(f"{list(days)} must rise and not be negative")
     return days
 
@@ -128,7 +129,7 @@ class LifecycleSettings(_Section):
 class RfmSettings(_Section):
     """Cut-points of the RFM points 1 to 5; what is computed carries a version that follows from them."""
 
-    recency_cuts: FourCuts = Field((7, 30, 60, 120), description="At most so many days since the last purchase: 5 to 2.")
+    recency_cuts: FourCuts = Field((7, 30, 60, 120), description="Days since the last purchase, at most: 5 to 2.")
     frequency_cuts: FourCuts = Field((3, 6, 12, 24), description="At least so many orders in 365 days: 2 to 5 points.")
     monetary_cuts: FourCuts = Field((100, 500, 1000, 2000), description="At least so much in 365 days: 2 to 5 points.")
 
@@ -155,7 +156,7 @@ class LoadJob(_Section):
 class ScheduleSettings(_Section):
     """What the worker that `serve` starts does by itself; times are the stores'."""
 
-    enabled: bool = Field(True, description="Whether the worker works by itself.")
+    enabled: bool = Field(default=True, description="Whether the worker works by itself.")
     run_at: TimeOfDay = Field("04:30", description="When the steps are refreshed.")
     report_at: TimeOfDay = Field("07:00", description="When the morning report is made.")
     load_every_minutes: int = Field(60, ge=1, description="How often the loads below are tried.")
@@ -169,7 +170,7 @@ class WebSettings(_Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8350, ge=0, le=65535, description="Port to listen on.")
-    secure_cookies: bool = Field(False, description="Say true behind HTTPS: cookies then go over HTTPS only.")
+    secure_cookies: bool = Field(default=False, description="Say true behind HTTPS: cookies then go over HTTPS only.")
     session_idle_minutes: int = Field(120, ge=5, description="A session ends after so long without a request.")
     session_hours: int = Field(12, ge=1, description="A session ends after so long in any case.")
 
@@ -204,9 +205,9 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over file; the file's values come in as the constructor's."""
         return EnvSettingsSource(settings_cls), init_settings
@@ -296,7 +297,7 @@ def _fault(detail: Any) -> Fault:
 
 
 def _sections() -> list[tuple[str, type[BaseModel]]]:
-    return [(name, info.annotation) for name, info in Settings.model_fields.items() if info.annotation]
+    return [(name, type(info.default)) for name, info in Settings.model_fields.items()]
 
 
 def _section_sentence(section: str) -> str:

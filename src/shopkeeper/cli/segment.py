@@ -59,7 +59,8 @@ def count(shop: Shop, audience: str, *, as_json: bool) -> None:
     found = segments.count(shop, tree)
     rule = segments.say(shop, tree, shop.settings.chain.language)
     share = found.count / found.of if found.of else 0.0
-    shown = f"{rule}\n[bold]{found.count:,}[/] of {found.of:,} people ({share:.1%}), as of {found.as_of}, {found.seconds:.2f} s"
+    size = f"[bold]{found.count:,}[/] of {found.of:,} people ({share:.1%})"
+    shown = f"{rule}\n{size}, as of {found.as_of}, {found.seconds:.2f} s"
     emit(asdict(found) | {"rule": rule}, as_json=as_json, render=lambda console: console.print(shown))
 
 

@@ -30,12 +30,13 @@ def department_day(days: Sequence[date] | None = None) -> Query:
     Args:
         days: Only these business days; all by default.
     """
-    tree = _by_ticket(days).tree.copy()
-    outer, ticket = tree, tree.args["with_"].expressions[0].this
+    outer = _by_ticket(days).tree.copy()
+    ticket = outer.args["with_"].expressions[0].this
     department = exp.column("department", "p")
     ticket.select(department.as_("department"), copy=False).group_by(department.copy(), copy=False)
-    outer.select("department", copy=False).group_by("department", copy=False)
-    return Query(tree, name="department_day")
+    outer.select("department", copy=False)
+    outer.args["group"].append("expressions", exp.column("department"))
+    return Query(outer, name="department_day")
 
 
 def _by_ticket(days: Sequence[date] | None) -> Query:

@@ -14,7 +14,9 @@ DEALINGS = (
             Column("line_no", Type.INTEGER, "The line in the order, from 1", required=True),
             Column("source", Type.STRING, "The source system", required=True),
             Column(
-                "customer_id", Type.STRING, "The customer; empty: a ticket without a member (散客)",
+                "customer_id",
+                Type.STRING,
+                "The customer; empty: a ticket without a member (散客)",
                 privacy=Privacy.PERSON,
             ),
             Column("store_id", Type.STRING, "The store", required=True),
@@ -44,7 +46,10 @@ DEALINGS = (
         (
             Column("order_id", Type.STRING, "The order", required=True),
             Column(
-                "kind", Type.STRING, "What for", required=True,
+                "kind",
+                Type.STRING,
+                "What for",
+                required=True,
                 values=("commission", "delivery_fee", "platform_subsidy", "merchant_subsidy", "packing"),
             ),
             Column("amount", Type.MONEY, "How much", unit="currency", required=True),
@@ -56,9 +61,7 @@ DEALINGS = (
         "how one order reached the buyer",
         (
             Column("order_id", Type.STRING, "The order", required=True),
-            Column(
-                "mode", Type.STRING, "How", required=True, values=("in_store", "pick_up", "next_day", "instant")
-            ),
+            Column("mode", Type.STRING, "How", required=True, values=("in_store", "pick_up", "next_day", "instant")),
             Column("platform", Type.STRING, "Delivery platform"),
             Column("paid_at", Type.INSTANT, "Paid"),
             Column("promised_at", Type.INSTANT, "Promised for"),

@@ -70,7 +70,10 @@ GOODS = (
             _PRODUCT_ID,
             Column("occurred_at", Type.INSTANT, "When", required=True),
             Column(
-                "kind", Type.STRING, "Why it moved", required=True,
+                "kind",
+                Type.STRING,
+                "Why it moved",
+                required=True,
                 values=("receipt", "transfer", "count", "write_off", "disposal"),
             ),
             Column("quantity", Type.MONEY, "Units, negative when they leave", unit="units", required=True),
@@ -115,7 +118,10 @@ GOODS = (
             Column("supplier_id", Type.STRING, "Supplier"),
             Column("origin", Type.STRING, "Where it comes from"),
             Column(
-                "step", Type.STRING, "The step", required=True,
+                "step",
+                Type.STRING,
+                "The step",
+                required=True,
                 values=("harvested", "packed", "shipped", "received", "shelved"),
             ),
             Column("occurred_at", Type.INSTANT, "When", required=True),

@@ -76,9 +76,7 @@ PEOPLE = (
         "one review, ticket, survey answer or social comment",
         (
             Column("interaction_id", Type.STRING, "Its id", required=True),
-            Column(
-                "kind", Type.STRING, "What it is", required=True, values=("review", "ticket", "survey", "social")
-            ),
+            Column("kind", Type.STRING, "What it is", required=True, values=("review", "ticket", "survey", "social")),
             Column("source", Type.STRING, "The source it comes from"),
             Column("customer_id", Type.STRING, "Who said it", privacy=Privacy.PERSON),
             Column("store_id", Type.STRING, "The store it is about"),
@@ -136,14 +134,21 @@ PEOPLE = (
             Column("offer_id", Type.STRING, "The offer"),
             Column("decision_id", Type.STRING, "The decision it came from"),
             Column("person_id", Type.STRING, "The person", privacy=Privacy.PERSON),
-            Column("customer_id", Type.STRING, "The customer record, where the person is not known yet",
-                   privacy=Privacy.PERSON),
+            Column(
+                "customer_id",
+                Type.STRING,
+                "The customer record, where the person is not known yet",
+                privacy=Privacy.PERSON,
+            ),
             Column("channel", Type.STRING, "The channel"),
             Column("variant", Type.STRING, "The variant"),
             Column("is_holdout", Type.BOOLEAN, "Whether the person was held out"),
             Column("occurred_at", Type.INSTANT, "When", required=True),
             Column(
-                "kind", Type.STRING, "What happened", required=True,
+                "kind",
+                Type.STRING,
+                "What happened",
+                required=True,
                 values=("sent", "delivered", "opened", "clicked", "redeemed", "unsubscribed", "bounced", "held_out"),
             ),
             Column("cost", Type.MONEY, "What it cost", unit="currency"),

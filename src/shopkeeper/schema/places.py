@@ -39,9 +39,7 @@ PLACES = (
         (
             Column("org_unit_id", Type.STRING, "Its id", required=True),
             Column("parent_id", Type.STRING, "The node above"),
-            Column(
-                "kind", Type.STRING, "Its level", required=True, values=("chain", "region", "area", "store")
-            ),
+            Column("kind", Type.STRING, "Its level", required=True, values=("chain", "region", "area", "store")),
             Column("name", Type.STRING, "Its name"),
             Column("valid_from", Type.DATE, "From when", required=True),
             Column("valid_to", Type.DATE, "Until when; empty while it lasts"),

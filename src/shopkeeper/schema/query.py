@@ -247,7 +247,13 @@ def _condition_bounds(condition: exp.Expr, alias: str, column: str, sources: int
     if is_column(condition.left):
         day, kind = _day(condition.right), type(condition)
     elif is_column(condition.right):
-        flipped: dict[type[exp.Expr], Any] = {exp.GTE: exp.LTE, exp.GT: exp.LT, exp.LTE: exp.GTE, exp.LT: exp.GT, exp.EQ: exp.EQ}
+        flipped: dict[type[exp.Expr], Any] = {
+            exp.GTE: exp.LTE,
+            exp.GT: exp.LT,
+            exp.LTE: exp.GTE,
+            exp.LT: exp.GT,
+            exp.EQ: exp.EQ,
+        }
         day, kind = _day(condition.left), flipped[type(condition)]
     else:
         return Bounds()

@@ -50,6 +50,7 @@ class Step:
             raise ValueError(f"step {self.name} names {', '.join(unknown)}, not in the dictionary")
 
     def __call__(self, *arguments: Any, **named: Any) -> Query:
+        """The query that the step's function gives."""
         return self.function(*arguments, **named)
 
     @property
@@ -58,7 +59,7 @@ class Step:
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
     def code_hash(self) -> str:
-        """Hash of the code that makes the table: the step's Python file, the `.sql` files beside it, its declaration."""
+        """Hash of what makes the table: the step's Python file, the `.sql` files beside it, its declaration."""
         file = Path(inspect.getfile(self.function))
         digest = hashlib.sha256(file.read_bytes())
         for path in sorted(file.parent.glob("*.sql")):
@@ -67,7 +68,9 @@ class Step:
         return digest.hexdigest()[:16]
 
 
-def step(*, writes: str, reads: tuple[str, ...], refresh: Refresh = Refresh.ALL) -> Callable[[Callable[..., Query]], Step]:
+def step(
+    *, writes: str, reads: tuple[str, ...], refresh: Refresh = Refresh.ALL
+) -> Callable[[Callable[..., Query]], Step]:
     """Declares a function as a step."""
 
     def declare(function: Callable[..., Query]) -> Step:

@@ -47,6 +47,4 @@ class Trait:
 
     def column(self) -> Column:
         """The column that holds the trait."""
-        return Column(
-            self.name, self.type, self.english, unit=self.unit, values=self.values, privacy=Privacy.PERSON
-        )
+        return Column(self.name, self.type, self.english, unit=self.unit, values=self.values, privacy=Privacy.PERSON)
