@@ -83,7 +83,7 @@ def _whole(shop: Shop, name: str) -> list[dict[str, Any]]:
     return shop.arrow(Query.from_sql(f"SELECT {columns} FROM {name} ORDER BY ALL")).to_pylist()
 
 
-def _assert_equal_to_full(shop: Shop, tmp_path: Path, as_of: date | None = None) -> None:
+def _assert_equal_to_full(shop: Shop, as_of: date | None = None) -> None:
     found = {name: _whole(shop, name) for name in DERIVED}
     run(shop, until="profile", as_of=as_of, force=True)
     run(shop, ["store_day", "department_day"], as_of=as_of, force=True)
@@ -106,7 +106,7 @@ def test_a_second_run_skips_everything(shop: Shop) -> None:
     assert set(_refreshed(_run(shop)).values()) == {"nothing"}
 
 
-def test_a_new_day_touches_that_day_and_its_people(shop: Shop, tmp_path: Path) -> None:
+def test_a_new_day_touches_that_day_and_its_people(shop: Shop) -> None:
     _run(shop)
     warehouse.append_rows(shop.lake, shop.duckdb, "order_line", _rows("order_line", _lines(1, begin=40)))
     refreshed = _refreshed(_run(shop))
@@ -114,10 +114,10 @@ def test_a_new_day_touches_that_day_and_its_people(shop: Shop, tmp_path: Path) -
     assert refreshed["store_day"] == "1 days"
     assert refreshed["person_habit"].endswith("people")
     assert int(refreshed["person_habit"].split()[0]) < 11
-    _assert_equal_to_full(shop, tmp_path)
+    _assert_equal_to_full(shop)
 
 
-def test_late_and_corrected_lines_of_old_days_are_taken_in(shop: Shop, tmp_path: Path) -> None:
+def test_late_and_corrected_lines_of_old_days_are_taken_in(shop: Shop) -> None:
     _run(shop)
     late = [
         _line(9001, FIRST + timedelta(days=3), "c4", "p1", 77),
@@ -132,26 +132,26 @@ def test_late_and_corrected_lines_of_old_days_are_taken_in(shop: Shop, tmp_path:
     )
     warehouse.replace_days(shop.lake, shop.duckdb, "order_line", query, [corrected])
     assert _refreshed(_run(shop))["basket"] == "3 days"
-    _assert_equal_to_full(shop, tmp_path)
+    _assert_equal_to_full(shop)
 
 
-def test_a_product_that_changes_its_kind_touches_the_days_it_was_sold(shop: Shop, tmp_path: Path) -> None:
+def test_a_product_that_changes_its_kind_touches_the_days_it_was_sold(shop: Shop) -> None:
     _run(shop)
     changed = _products().to_pylist()
     changed[1]["kind"] = "tobacco"
     changed.append({"product_id": "p9", "kind": "fresh"})
     warehouse.replace_rows(shop.lake, shop.duckdb, "product", _rows("product", changed))
     assert _refreshed(_run(shop))["basket"] not in {"all", "0 days", "nothing"}
-    _assert_equal_to_full(shop, tmp_path)
+    _assert_equal_to_full(shop)
 
 
-def test_as_of_moves_on_and_back(shop: Shop, tmp_path: Path) -> None:
+def test_as_of_moves_on_and_back(shop: Shop) -> None:
     middle = FIRST + timedelta(days=20)
     _run(shop, as_of=middle)
     _run(shop, as_of=middle + timedelta(days=5))
-    _assert_equal_to_full(shop, tmp_path, as_of=middle + timedelta(days=5))
+    _assert_equal_to_full(shop, as_of=middle + timedelta(days=5))
     _run(shop, as_of=middle)
-    _assert_equal_to_full(shop, tmp_path, as_of=middle)
+    _assert_equal_to_full(shop, as_of=middle)
 
 
 def test_a_run_is_recorded_with_its_steps(shop: Shop) -> None:
