@@ -21,7 +21,8 @@ def main(arguments: list[str]) -> int:
         return 2
     before: Figures = json.loads(LATEST.read_text(encoding="utf-8")) if LATEST.exists() else {}
     keep_to_two_cores()
-    latest, new, failed = dict(before), {}, []
+    latest, failed = dict(before), []
+    new: Figures = {}
     for name in arguments or _BENCHMARKS:
         print(f"── {name}", file=sys.stderr, flush=True)
         found = _in_a_child(name)

@@ -53,14 +53,15 @@ def run(size: str = SIZE) -> Figures:
 def _hold_back(shop: Shop, last: date) -> list[str]:
     """Takes the last day and the late orders of the week before out of the lines; gives the files they stand in."""
     days = [last - timedelta(days=back) for back in range(_LATE_DAYS)]
-    named = {"last": last, "week": min(days)}
+    week = min(days)
     where = f"business_day >= $week AND business_day <= $last AND ({_HELD})"
-    held = Query.from_sql(f"SELECT {_COLUMNS} FROM order_line WHERE {where}", name="held back", **named)
+    held = Query.from_sql(f"SELECT {_COLUMNS} FROM order_line WHERE {where}", name="held back", last=last, week=week)
     files = shop.duckdb.write(held, table("order_line"))
     kept = Query.from_sql(
         f"SELECT {_COLUMNS} FROM order_line WHERE business_day >= $week AND business_day <= $last AND NOT ({_HELD})",
         name="on time",
-        **named,
+        last=last,
+        week=week,
     )
     warehouse.replace_days(shop.lake, shop.duckdb, "order_line", kept, days)
     return files
