@@ -43,6 +43,7 @@ def create_app(shop: Shop) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         dependencies=[Depends(guard)],
         max_body_size=_MOST_BODY_BYTES,
     )

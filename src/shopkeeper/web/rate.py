@@ -46,3 +46,10 @@ class RateLimit:
             if len(self._buckets) > _MOST_KEYS:
                 self._buckets.pop(next(iter(self._buckets)))
         return 0.0 if allowed else (1 - left) / per_second
+
+    def give_back(self, key: str) -> None:
+        """Gives back the try that turned out right: only wrong ones count."""
+        with self._lock:
+            bucket = self._buckets.get(key)
+            if bucket is not None:
+                self._buckets[key] = Bucket(min(self.tries, bucket.left + 1), bucket.as_of)

@@ -122,9 +122,14 @@ def _changed(request: Request, form: FormData) -> Response:
         draft = edited(draft, action)
     if request.headers.get("hx-request"):
         return page(request, "builder.html", **_builder(request, draft, _text(form, "original")))
-    given = {name: _text(form, name) for name in ("label_en", "label_zh")}
+
     return _builder_page(
-        request, draft, name=_text(form, "original") or None, **given, expected=_text(form, "expected")
+        request,
+        draft,
+        name=_text(form, "original") or None,
+        label_en=_text(form, "label_en"),
+        label_zh=_text(form, "label_zh"),
+        expected=_text(form, "expected"),
     )
 
 

@@ -36,12 +36,18 @@ class SignInLimits:
 
     def wait(self, request: Request, name: str) -> float:
         """Takes one try; gives the seconds to wait, 0 when the try may go on."""
-        address = request.client.host if request.client else "unknown"
         now = request.app.state.clock()
+        return max(limit.wait(key, now) for limit, key in self._keys(request, name))
+
+    def right(self, request: Request, name: str) -> None:
+        """Gives the try back: it was right."""
+        for limit, key in self._keys(request, name):
+            limit.give_back(key)
+
+    def _keys(self, request: Request, name: str) -> tuple[tuple[RateLimit, str], ...]:
+        address = request.client.host if request.client else "unknown"
         key = name.casefold()
-        return max(
-            self._pair.wait(f"{address} {key}", now), self._address.wait(address, now), self._name.wait(key, now)
-        )
+        return (self._pair, f"{address} {key}"), (self._address, address), (self._name, key)
 
 
 @router.get("/sign-in")
@@ -67,6 +73,7 @@ def sign_in_form(
     session = sign_in(request.app.state.shop, name, password, now=request.app.state.clock())
     if session is None:
         return page(request, "sign_in.html", 401, next_path=target, name=name, failed=True, wait=0)
+    request.app.state.sign_in_limits.right(request, name)
     entered = RedirectResponse(target, status_code=303)
     set_session_cookie(request, entered, session.token, session.seconds)
     return entered
