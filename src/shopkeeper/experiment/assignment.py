@@ -1,4 +1,4 @@
-"""Assignment: who is held out, drawn by hash, so that the same person always falls the same way; and whether it came so."""
+"""Assignment: who is held out, drawn by hash, so that a person always falls the same way; whether it came so."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

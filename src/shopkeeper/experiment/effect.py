@@ -185,7 +185,14 @@ def _covariates(of: Mapping[str, Numbers]) -> Numbers:
     columns += [np.log1p(np.maximum(of[name], 0)) for name in ("near_spend", "far_spend", "early_spend")]
     absence = np.log(of["recency_days"])
     missed = of["recency_days"] * (of["near_visits"] + of["far_visits"]) / 60
-    columns += [of["last_visits"], of["last_visits"] > 0, absence, absence**2, np.log1p(missed), np.minimum(missed, 10)]
+    columns += [
+        of["last_visits"],
+        np.minimum(of["last_visits"], 1),
+        absence,
+        absence**2,
+        np.log1p(missed),
+        np.minimum(missed, 10),
+    ]
     return np.column_stack([*columns, total, total**2])
 
 
@@ -208,13 +215,10 @@ def _difference(one: Numbers, other: Numbers) -> float:
 
 def _judge(placebo: Estimate, imbalance: float, effective: float, *, observational: bool) -> tuple[str, str, str]:
     if placebo.excludes_zero:
-        return (
-            DO_NOT_BELIEVE,
-            f"in the 30 days before the campaign the targeted already differed by {placebo.value:,.2f} a person "
-            f"({placebo.low:,.2f} to {placebo.high:,.2f}) from people who had spent alike",
-            f"活动开始前30天，目标会员与消费相近者已相差人均{placebo.value:,.2f}"
-            f"（{placebo.low:,.2f}至{placebo.high:,.2f}）",
-        )
+        span = f"{placebo.low:,.2f} – {placebo.high:,.2f}"
+        before = f"in the 30 days before it the targeted already differed by {placebo.value:,.2f} a person ({span})"
+        before_zh = f"活动开始前30天，目标会员与消费相近者已相差人均{placebo.value:,.2f}（{span}）"
+        return DO_NOT_BELIEVE, f"{before} from people who had spent alike", before_zh
     if imbalance > _MOST_IMBALANCE:
         return (
             DO_NOT_BELIEVE,

@@ -85,7 +85,7 @@ def from_bytes(content: bytes) -> Blend:
         )
     return Blend(
         Scaled.from_json(document["scaled"]),
-        Boosted(trees),
+        Boosted.from_text(trees),
         tuple(document["columns"]),
         float(document["slope"]),
         float(document["intercept"]),

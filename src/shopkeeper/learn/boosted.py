@@ -1,6 +1,6 @@
 """A small LightGBM: shallow trees that may only push the way their feature's direction allows."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,29 +27,35 @@ _SETTINGS: dict[str, Any] = {
 _ROUNDS = 60
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Boosted:
-    """Fitted trees, kept as LightGBM's own text.
+    """Fitted trees.
 
     Args:
-        text: The model as `Booster.model_to_string` gives it.
+        booster: LightGBM's own object.
     """
 
-    text: str
-    _booster: Any = field(init=False, repr=False, compare=False)
+    booster: Any
 
-    def __post_init__(self) -> None:
+    @property
+    def text(self) -> str:
+        """The model as LightGBM writes it."""
+        return str(self.booster.model_to_string())
+
+    @classmethod
+    def from_text(cls, text: str) -> "Boosted":
+        """Reads what `text` gave."""
         import lightgbm  # noqa: PLC0415 - seconds to import, and only models need it
 
-        object.__setattr__(self, "_booster", lightgbm.Booster(model_str=self.text))
+        return cls(lightgbm.Booster(model_str=text))
 
     def log_odds(self, rows: Matrix) -> npt.NDArray[np.float64]:
         """Log odds of a response, shape (n,)."""
-        return np.asarray(self._booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
+        return np.asarray(self.booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
 
     def contributions(self, rows: Matrix) -> Matrix:
         """What each column adds to the log odds (SHAP values of the trees), shape (n, columns)."""
-        return np.asarray(self._booster.predict(rows, pred_contrib=True, num_threads=1), dtype=np.float64)[:, :-1]
+        return np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=1), dtype=np.float64)[:, :-1]
 
 
 def fit_boosted(rows: Matrix, responded: npt.NDArray[np.int64], directions: list[int], seed: int) -> Boosted:
@@ -65,4 +71,4 @@ def fit_boosted(rows: Matrix, responded: npt.NDArray[np.int64], directions: list
 
     settings = {**_SETTINGS, "seed": seed, "monotone_constraints": directions}
     booster = lightgbm.train(settings, lightgbm.Dataset(rows, responded, params={"verbose": -1}), _ROUNDS)
-    return Boosted(booster.model_to_string())
+    return Boosted(booster)

@@ -1,0 +1,1 @@
+"""Acts: the offer plan of the next campaign, with its holdout."""
