@@ -171,8 +171,10 @@ def _campaigns(shop: Shop, day: date) -> list[dict[str, Any]]:
                       FROM redemption WHERE redeemed_on <= $day GROUP BY campaign_id),
              sent AS (SELECT campaign_id, COUNT(*) AS targeted FROM campaign_target GROUP BY campaign_id)
         SELECT c.campaign_id, c.name, c.kind, c.starts_on, c.ends_on, s.targeted,
-               COALESCE(u.redeemers, 0) AS redeemers, COALESCE(u.redemptions, 0) AS redemptions
+               COALESCE(u.redeemers, 0) AS redeemers, COALESCE(u.redemptions, 0) AS redemptions,
+               e.value AS effect, e.value_low AS effect_low, e.value_high AS effect_high, e.verdict, e.is_observational
         FROM campaign AS c
+        LEFT JOIN effect AS e ON e.campaign_id = c.campaign_id
         LEFT JOIN sent AS s ON s.campaign_id = c.campaign_id
         LEFT JOIN used AS u ON u.campaign_id = c.campaign_id
         WHERE c.starts_on <= $day

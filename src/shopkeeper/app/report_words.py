@@ -59,6 +59,15 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "ends": ("ends", "结束"),
     "stage": ("stage", "阶段"),
     "segment": ("segment", "人群包"),
+    "effect": ("brought a person", "人均增量"),
+    "verdict": ("placebo", "安慰剂检验"),
+    "believe": ("passed", "通过"),
+    "do not believe this": ("do not believe this", "不可信"),
+    "effect_note": (
+        "What a campaign brought is sales a targeted person, with its 95 % interval; where no holdout was drawn it is "
+        "observational, against matched people who were not targeted.",
+        "人均增量为每位目标会员带来的销售额及其 95% 区间；未设对照组的活动为观察性估计，与匹配的未触达会员比较。",
+    ),
     "coverage": (
         "Members made {sales} of sales and {tickets} of tickets; pages about members speak of these.",
         "会员占销售额的 {sales}、小票的 {tickets}；会员页面只涉及这一部分。",

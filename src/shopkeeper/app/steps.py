@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from shopkeeper.app.cuts import lifecycle_cuts, rfm_cuts
+from shopkeeper.app.engage import make_effects, make_offer_plan
 from shopkeeper.app.model import make_scores
 from shopkeeper.app.plan import Plan
 from shopkeeper.app.segment import refresh_members
@@ -48,6 +49,15 @@ def plans(shop: Shop) -> list[Plan]:
         Plan.of(store_day, takes_as_of=False, through=("counted",)),
         Plan.of(department_day, takes_as_of=False, through=("counted", "department")),
         Plan("response", "score", _CAMPAIGN_READS, _room_hash("learn"), make=make_scores),
+        Plan(
+            "plan",
+            "offer_plan",
+            (*_CAMPAIGN_READS, "score"),
+            _room_hash("engage"),
+            arguments=settings.engage.model_dump(),
+            make=make_offer_plan,
+        ),
+        Plan("effect", "effect", (*_CAMPAIGN_READS, "touch"), _room_hash("experiment"), make=make_effects),
         Plan(
             "segments",
             "segment_member",

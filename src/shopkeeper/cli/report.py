@@ -117,10 +117,19 @@ def _print_counts(console: Console, found: Report, language: str) -> None:
         console.print(rich_table(words("segments", language), headings, found.segments.items()))
 
 
+def _effect(campaign: Mapping[str, Any]) -> str:
+    if campaign["effect"] is None:
+        return "–"
+    return f"{campaign['effect']:+.2f} ({campaign['effect_low']:+.2f} … {campaign['effect_high']:+.2f})"
+
+
 def _print_campaigns(console: Console, campaigns: tuple[Mapping[str, Any], ...], language: str) -> None:
     if not campaigns:
         return
-    headings = ("", *(words(key, language) for key in ("starts", "ends", "targeted", "redeemers", "response")))
+    headings = (
+        "",
+        *(words(key, language) for key in ("starts", "ends", "targeted", "redeemers", "response", "effect", "verdict")),
+    )
     rows = [
         (
             campaign["name"] or f"{campaign['campaign_id']} · {campaign['kind'] or ''}",
@@ -129,7 +138,10 @@ def _print_campaigns(console: Console, campaigns: tuple[Mapping[str, Any], ...],
             campaign["targeted"],
             campaign["redeemers"],
             figure(campaign["response"], "share", ""),
+            _effect(campaign),
+            words(campaign["verdict"] or "none", language),
         )
         for campaign in campaigns[:6]
     ]
     console.print(rich_table(words("campaigns", language), headings, rows))
+    console.print(words("effect_note", language), style="dim")

@@ -1,0 +1,70 @@
+"""Acts and measures, once round: the offer plan of the next campaign, and what past campaigns brought."""
+
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopkeeper.app.log import logger
+from shopkeeper.app.shop import Shop
+from shopkeeper.app.table import export_rows
+from shopkeeper.base.errors import DataError, MissingError
+from shopkeeper.schema.query import Query
+from shopkeeper.schema.tables import table as declared_table
+from shopkeeper.storage.iceberg import arrow_schema
+
+__all__ = ["export_plan", "make_effects", "make_offer_plan"]
+
+_SEED = 1
+
+
+def make_offer_plan(shop: Shop, as_of: date) -> pa.Table:
+    """Plans a coupon for each person of the next campaign, holdouts drawn; no rows where no campaign runs."""
+    # numpy-heavy rooms, and only this step and the next need them
+    from shopkeeper.engage.plan import Holdouts, next_campaign, offer_plan, plan_rows  # noqa: PLC0415
+
+    campaigns = shop.arrow(Query.from_sql("SELECT campaign_id, starts_on, ends_on FROM campaign", name="campaigns"))
+    try:
+        campaign = next_campaign(campaigns, as_of)
+        scores = shop.arrow(
+            Query.from_sql(
+                "SELECT person_id, value FROM score WHERE model = 'response' AND subject = $campaign",
+                name="scores",
+                campaign=campaign,
+            )
+        )
+        settings = shop.settings.engage
+        holdouts = Holdouts(settings.global_holdout, settings.campaign_holdout)
+        rows = shop.engine.arrow(plan_rows(campaign, as_of))
+        return offer_plan(campaign, rows, scores, as_of, seed=_SEED, holdouts=holdouts)
+    except (DataError, MissingError) as error:
+        logger("engage").info("no offer plan", why=error.message)
+        return arrow_schema(declared_table("offer_plan")).empty_table()
+
+
+def make_effects(shop: Shop, as_of: date) -> pa.Table:
+    """Estimates what each past campaign brought, with its placebo and whether to believe it."""
+    from shopkeeper.experiment.effect import effect_rows, effects  # noqa: PLC0415 - as above
+
+    return effects(shop.engine.arrow(effect_rows(as_of)), as_of)
+
+
+def export_plan(shop: Shop, file: Path, campaign_id: str | None = None) -> int:
+    """Writes the list of whom to send which coupon, without the people held out; gives the number of rows.
+
+    Raises:
+        MissingError: There is no plan.
+    """
+    query = Query.from_sql(
+        "SELECT campaign_id, person_id, offer_id, probability, expected_value, reason, reason_zh, is_holdout "
+        "FROM offer_plan ORDER BY campaign_id, expected_value DESC, person_id",
+        name="offer plan",
+    )
+    rows = shop.arrow(query)
+    rows = rows.filter(pc.invert(rows["is_holdout"])).drop_columns(["is_holdout"])
+    if campaign_id is not None:
+        rows = rows.filter(pc.equal(rows["campaign_id"], campaign_id))
+    if not rows.num_rows:
+        raise MissingError("there is no offer plan to export", next_step="shopkeeper run plan")
+    return export_rows(iter(rows.to_batches()), file)
