@@ -138,11 +138,14 @@ def _check(name: str, table: str, severity: str, broken: str, **parameters: Any)
 def _table_checks(table: Table) -> Iterator[Check]:
     name = table.name
     keys = ", ".join(table.key)
+    # Grouping twenty million rows by a hash first takes a fraction of the memory that their keys would.
+    twice = f"SELECT HASH({keys}) AS h FROM {name} GROUP BY HASH({keys}) HAVING COUNT(*) > 1"
     yield _check(
         "unique_key",
         name,
         "rule",
-        f"SELECT {_named(table.key)} AS named FROM {name} GROUP BY {keys} HAVING COUNT(*) > 1",
+        f"SELECT {_named(table.key)} AS named FROM {name} WHERE HASH({keys}) IN (SELECT h FROM ({twice}) AS twice) "
+        f"GROUP BY {keys} HAVING COUNT(*) > 1",
     )
     required = [column.name for column in table.columns if column.required]
     if required:
@@ -200,8 +203,10 @@ def _late(as_of: date) -> Iterator[Check]:
         "order_line",
         "warning",
         "SELECT store_id || ' since ' || CAST(MAX(business_day) AS VARCHAR) AS named FROM order_line "
-        "WHERE business_day <= $as_of GROUP BY store_id "
-        "HAVING MAX(business_day) < $as_of AND MAX(business_day) >= $as_of - INTERVAL 14 DAY",
+        "WHERE business_day BETWEEN $as_of - INTERVAL 13 DAY AND $as_of GROUP BY store_id "
+        "HAVING MAX(business_day) < $as_of "
+        "AND 2 * COUNT(DISTINCT business_day) >= (SELECT COUNT(DISTINCT business_day) FROM order_line "
+        "WHERE business_day BETWEEN $as_of - INTERVAL 13 DAY AND $as_of)",
         as_of=as_of,
     )
 
