@@ -1,4 +1,6 @@
-"""A quick made-up chain as Parquet, of any size, for the speed of the profile: repeat purchases, returns, tickets without members."""
+"""A quick made-up chain as Parquet, of any size: repeat purchases, returns, tickets without members."""
+
+# ruff: noqa: E501 - the SQL reads by the column
 
 from pathlib import Path
 
