@@ -1,4 +1,4 @@
-"""A day's increment gives the rows of a full rebuild: late, corrected and withdrawn lines, a later day, dearer goods."""
+"""A day's increment gives the rows of a full rebuild: late, corrected, withdrawn lines, a later day, dearer goods."""
 
 from datetime import date, timedelta
 from decimal import Decimal
