@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from shopkeeper.base.clock import system_clock
+from shopkeeper.base.errors import UsageError
 from shopkeeper.base.ids import new_id
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Partition, Table, Type
@@ -100,8 +101,11 @@ def replace_days(
 
     Raises:
         ConflictError: Another process changed the table since it was read; `retrying` does it again.
+        UsageError: The table has no partition.
     """
     table = declared_table(name)
+    if table.partition is Partition.NONE:
+        raise UsageError(f"table {name} is not kept by day or month, so no days of it can be replaced")
     before = lake.snapshot(name)
     if not days:
         return before

@@ -83,6 +83,17 @@ class DuckDBEngine:
             connection.execute(statement)
             return publish(with_rows(place), folder)
 
+    def copy(self, scan: Scan, table: Table, place: Path) -> None:
+        """Writes the rows of some files of one partition as one new file in a folder."""
+        ids = self._lake.field_ids(table.name)
+        target = _quoted(str(place / "rows.parquet"))
+        cursor = self._cursor()
+        try:
+            with translated(table.name):
+                cursor.execute(f"COPY ({scan_statement(table, scan)}) TO {target} ({_parquet(table, ids)})")
+        finally:
+            cursor.close()
+
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Gives a connection of its own with the engine's limits, for loading files."""
         return self._cursor()
@@ -151,7 +162,7 @@ def copy_statement(query: Query, table: Table, ids: Mapping[str, tuple[int, ...]
         f"CAST({column.name if column.name in given else 'NULL'} AS {column.type.value}) AS {column.name}"
         for column in table.columns
     ]
-    options = ["FORMAT parquet", "COMPRESSION zstd", f"FIELD_IDS {{{_field_ids(table, ids)}}}"]
+    options = [_parquet(table, ids)]
     target = place / "rows.parquet"
     if table.partition is not Partition.NONE:
         form = "%Y-%m" if table.partition is Partition.MONTH else "%Y-%m-%d"
@@ -160,6 +171,10 @@ def copy_statement(query: Query, table: Table, ids: Mapping[str, tuple[int, ...]
         target = place
     source = f"SELECT {', '.join(columns)} FROM ({query.sql(pretty=False)}) AS given"
     return f"COPY ({source}) TO {_quoted(str(target))} ({', '.join(options)})"
+
+
+def _parquet(table: Table, ids: Mapping[str, tuple[int, ...]]) -> str:
+    return f"FORMAT parquet, COMPRESSION zstd, FIELD_IDS {{{_field_ids(table, ids)}}}"
 
 
 def _field_ids(table: Table, ids: Mapping[str, tuple[int, ...]]) -> str:
