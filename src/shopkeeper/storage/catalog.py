@@ -13,14 +13,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import pyarrow.fs
 from pyiceberg import exceptions
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 from pyiceberg.table import Table as IcebergTable
-from sqlalchemy import event
+from pyiceberg.table.metadata import TableMetadataUtil
+from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from shopkeeper.base.errors import (
     AlreadyThereError,
@@ -168,6 +171,19 @@ class LakeCatalog(SqlCatalog):
                 self._parsed[name] = parsed
         # A table object changes with its commits, so each caller gets one of its own.
         return IcebergTable(parsed.name(), parsed.metadata, parsed.metadata_location, parsed.io, self)
+
+    def all_tables(self, namespace: str) -> list[IcebergTable]:
+        """All tables as they stand at one instant: their rows are read in one statement."""
+        wanted = (IcebergTables.catalog_name == self.name) & (IcebergTables.table_namespace == namespace)
+        with Session(self.engine) as session:
+            return [self._convert_orm_to_iceberg(row) for row in session.scalars(select(IcebergTables).where(wanted))]
+
+    def register(self, identifier: str, metadata: str) -> None:
+        """Makes a table from the text of its metadata."""
+        parsed = TableMetadataUtil.parse_raw(metadata)
+        place = f"{parsed.location}/metadata/00000-{uuid4()}.metadata.json"
+        self._write_metadata(parsed, self._load_file_io(parsed.properties, place), place)
+        self.register_table(identifier, place)
 
     def close(self) -> None:
         """Closes the connections."""

@@ -1,5 +1,6 @@
 """The lake: PyIceberg is the catalog and the committer; engines only read and write Parquet."""
 
+import json
 import logging
 import re
 import shutil
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.expressions import BooleanExpression
@@ -144,6 +146,34 @@ class Lake:
         """The states of a table that were not expired, oldest first."""
         table = self._load(name)
         return [_snapshot(each) for each in table.snapshots()] if table else []
+
+    def point(self) -> dict[str, int]:
+        """The present snapshot of every table that has one, all of one instant."""
+        with translated("the lake"):
+            tables = self._catalog.all_tables(NAMESPACE)
+        current = {table.name()[-1]: table.current_snapshot() for table in tables}
+        return {name: snapshot.snapshot_id for name, snapshot in current.items() if snapshot is not None}
+
+    def definition(self, name: str) -> str:
+        """A table's columns with their ids, its partition and properties, as JSON, without any of its states."""
+        metadata = json.loads(self.iceberg(name).metadata.model_dump_json())
+        for states in ("snapshots", "snapshot-log", "metadata-log", "refs", "statistics", "partition-statistics"):
+            metadata.pop(states, None)
+        for place in ("current-snapshot-id", "location", "table-uuid"):
+            metadata.pop(place, None)
+        return json.dumps(metadata, sort_keys=True)
+
+    def adopt(self, name: str, definition: str) -> None:
+        """Makes an empty table as another lake defined it, so that files written there can be read here.
+
+        Raises:
+            AlreadyThereError: The table is there.
+        """
+        self.declared(name)
+        location = f"file://{self.location / NAMESPACE / name}"
+        made = {**json.loads(definition), "location": location, "table-uuid": str(uuid4()), "last-sequence-number": 0}
+        with translated(f"table {name}"):
+            self._catalog.register(f"{NAMESPACE}.{name}", json.dumps(made))
 
     def scan(self, name: str, bounds: Bounds | None = None, snapshot: int | None = None) -> Scan:
         """Plans the reading of a table as it stands now (or at a snapshot)."""
