@@ -4,12 +4,14 @@ from pathlib import Path
 
 import sqlglot
 
+from shopkeeper.app.chain import fill_chain
 from shopkeeper.app.run import run
-from shopkeeper.app.sample import COMPLETE_JOURNEY, settings_of
+from shopkeeper.app.sample import CHAIN, COMPLETE_JOURNEY, settings_of
 from shopkeeper.app.segment import add_starters
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.app.user import add_user
 from shopkeeper.sample import complete_journey
+from shopkeeper.sample.size import ChainSize
 from shopkeeper.schema.query import Query
 from shopkeeper.storage import warehouse
 
@@ -37,5 +39,17 @@ def journey_shop(folder: Path, *, one_in: int = 8, language: str = "en", until: 
     add_user(shop, USER, "admin", PASSWORD)
     journey_slice(shop, one_in)
     add_starters(shop)
+    run(shop, until=until, by="test")
+    return shop
+
+
+LITTLE_CHAIN = ChainSize(people=400, lines=24_000, days=420, stores=5, products=200)
+
+
+def chain_shop(folder: Path, *, size: ChainSize = LITTLE_CHAIN, language: str = "zh", until: str | None = None) -> Shop:
+    """Makes a shop of a small made-up chain, runs the steps and adds a user."""
+    shop = init(folder, settings_of(CHAIN, language) | {"engine.memory_limit": "2GB"})
+    add_user(shop, USER, "admin", PASSWORD)
+    fill_chain(shop, size=size)
     run(shop, until=until, by="test")
     return shop

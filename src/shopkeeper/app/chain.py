@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from shopkeeper.app.shop import Shop
 from shopkeeper.collect.people import subject
 from shopkeeper.sample.chain import TABLES, chain
+from shopkeeper.sample.size import ChainSize
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage import warehouse
 from shopkeeper.storage.iceberg import arrow_schema
@@ -21,13 +22,15 @@ Progress = Callable[[str, int, int], None]
 _NOTE = {"shopkeeper.source": "sample chain"}
 
 
-def fill_chain(shop: Shop, progress: Progress | None = None, *, size: str = "demo", seed: int = 1) -> dict[str, int]:
+def fill_chain(
+    shop: Shop, progress: Progress | None = None, *, size: ChainSize | str = "demo", seed: int = 1
+) -> dict[str, int]:
     """Makes a chain up, registers its files with the lake and keeps its identifiers as tokens.
 
     Args:
         shop: An empty shop; its language is that of all names.
         progress: Told of each table.
-        size: Name of a size of the sample.
+        size: A size of the sample, or its name.
         seed: The same seed gives the same chain.
 
     Returns:
