@@ -28,6 +28,7 @@ class Report:
         campaigns: Campaigns that run on the day or ended lately, with what they brought.
         next: What to do next, most urgent first: a key, numbers for its sentence, and where.
         coverage: Share of sales and tickets that pages about members speak of.
+        names: What stores and segments are called in the shop's language, by id; those without a name are left out.
     """
 
     morning: Morning
@@ -37,6 +38,7 @@ class Report:
     campaigns: tuple[Mapping[str, Any], ...]
     next: tuple[Mapping[str, Any], ...]
     coverage: Mapping[str, float | None]
+    names: Mapping[str, str]
 
 
 def report(shop: Shop, *, as_of: date | None = None, level: str | None = None) -> Report:
@@ -70,7 +72,15 @@ def report(shop: Shop, *, as_of: date | None = None, level: str | None = None) -
         campaigns=tuple(campaigns),
         next=tuple(_next(shop, page, day)),
         coverage={"sales": found.get("member_sales_share"), "tickets": found.get("member_ticket_share")},
+        names=_names(shop, organised),
     )
+
+
+def _names(shop: Shop, organised: Organisation) -> dict[str, str]:
+    chinese = shop.settings.chain.language == "zh"
+    stores = {unit.id: unit.name for unit in organised.units.values() if unit.name}
+    saved = shop.state.segments.all()
+    return stores | {found.name: found.label_zh if chinese else found.label_en for found in saved}
 
 
 def _morning(shop: Shop, organised: Organisation, unit: Unit, day: date) -> Morning:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from shopkeeper.app import load as loads
 from shopkeeper.app.load import Receipt
 from shopkeeper.app.shop import Shop
+from shopkeeper.base.clock import zone
 from shopkeeper.base.errors import MissingError
 from shopkeeper.cli.options import with_shop
-from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.cli.output import emit, print_rows, rich_table
 
 __all__ = ["load_command", "receipt_document", "render_receipt"]
 
@@ -62,6 +64,7 @@ def load_command(
         )
         return 0
     if dry_run:
+        clock = zone(shop.settings.chain.time_zone)
         found = loads.preview(
             shop, table, files, source=source, mapping=chosen, replace=replace, since=since, query=query
         )
@@ -70,7 +73,7 @@ def load_command(
             "rows": found.rows,
             "refused_rows": found.refused,
         }
-        emit(document, as_json=as_json, render=lambda console: _render_preview(console, found, origin))
+        emit(document, as_json=as_json, render=lambda console: _render_preview(console, found, origin, clock))
         return _REFUSED if found.receipt.refused else 0
     with _counting(quiet=as_json) as tell:
         receipt = loads.load(
@@ -99,15 +102,16 @@ def render_receipt(console: Console, receipt: Receipt, origin: str) -> None:
     if r.refused:
         console.print(rich_table("refused", ("reason", "rows"), sorted(r.reasons.items(), key=lambda item: -item[1])))
         console.print("next: shopkeeper refused show, mend the mapping or the file, then shopkeeper refused replay")
+    elif r.stored or r.updated:
+        console.print("next: shopkeeper run refreshes what follows from it")
 
 
-def _render_preview(console: Console, found: Any, origin: str) -> None:
+def _render_preview(console: Console, found: Any, origin: str, clock: tzinfo) -> None:
     console.print("[bold]dry run[/]: nothing was changed")
     render_receipt(console, found.receipt, origin)
     if found.rows:
-        columns = [name for name in found.columns if any(row.get(name) is not None for row in found.rows)]
-        shown = [[row.get(name) for name in columns] for row in found.rows[:8]]
-        console.print(rich_table("as they would be stored", columns, shown))
+        shown = [[row.get(name) for name in found.columns] for row in found.rows[:8]]
+        print_rows(console, "as they would be stored", found.columns, shown, clock)
     if found.refused:
         columns = list(found.refused[0])
         console.print(

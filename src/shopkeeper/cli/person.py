@@ -1,5 +1,7 @@
 """`shopkeeper person`: one person."""
 
+from typing import Any
+
 import click
 from rich.console import Console
 
@@ -38,7 +40,7 @@ def show(shop: Shop, person_id: str, *, as_json: bool) -> None:
         console.print(f"[bold]{page.person_id}[/] as of {page.as_of}")
         for group, names in page.by_group().items():
             rows = [
-                (TRAITS[n].label_chinese if chinese else TRAITS[n].label_english, page.traits[n], TRAITS[n].unit)
+                (TRAITS[n].label_chinese if chinese else TRAITS[n].label_english, *_measured(shop, n, page.traits[n]))
                 for n in names
             ]
             console.print(rich_table(GROUPS[group][1 if chinese else 0], ("trait", "value", "unit"), rows))
@@ -48,3 +50,11 @@ def show(shop: Shop, person_id: str, *, as_json: bool) -> None:
         console.print(rich_table("last baskets", ("day", "store", "lines", "paid"), shown))
 
     emit(document, as_json=as_json, render=render)
+
+
+def _measured(shop: Shop, name: str, value: Any) -> tuple[Any, str]:
+    """A trait's value with its unit as a person reads it: shares in per cent, money in the shop's currency."""
+    unit = TRAITS[name].unit
+    if unit == "share":
+        return f"{value:.1%}", ""
+    return value, shop.settings.chain.currency if unit == "currency" else unit or ""

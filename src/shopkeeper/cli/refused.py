@@ -6,6 +6,7 @@ import click
 
 from shopkeeper.app.load import list_refused, replay, show_refused
 from shopkeeper.app.shop import Shop
+from shopkeeper.base.clock import zone
 from shopkeeper.cli.load import receipt_document, render_receipt
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, print_rows, rich_table
@@ -26,7 +27,7 @@ def list_(shop: Shop, *, as_json: bool) -> None:
     """Refused rows that wait, by table, file and reason."""
     rows = list_refused(shop)
     columns = ("table", "source", "file", "column", "reason", "rows", "since")
-    table = rich_table(None, columns, [tuple(row.values()) for row in rows])
+    table = rich_table(None, columns, [tuple(row.values()) for row in rows], zone(shop.settings.chain.time_zone))
     emit(rows, as_json=as_json, render=lambda c: c.print(table if rows else "nothing was refused"))
 
 
@@ -38,7 +39,8 @@ def show(shop: Shop, table: str | None, *, limit: int, as_json: bool) -> None:
     """Refused rows: where each stood and what was wrong; values are masked."""
     rows = show_refused(shop, table, limit).to_pylist()
     shown, columns = [tuple(row.values()) for row in rows], list(rows[0]) if rows else []
-    emit(rows, as_json=as_json, render=lambda console: print_rows(console, "refused", columns, shown))
+    clock = zone(shop.settings.chain.time_zone)
+    emit(rows, as_json=as_json, render=lambda console: print_rows(console, "refused", columns, shown, clock))
 
 
 @refused_command.command("replay")

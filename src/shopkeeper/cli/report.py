@@ -54,13 +54,16 @@ def render_report(console: Console, found: Report, language: str, currency: str)
     shares = {key: figure(value, "share", currency) for key, value in found.coverage.items()}
     console.print(words("coverage", language, **shares), style="dim")
     if page.late:
-        console.print(f"[yellow]{words('late', language)}:[/] {', '.join(page.late[:12])} ({len(page.late)})")
-    _print_anomalies(console, page.anomalies, language, currency)
+        console.print(
+            f"[yellow]{words('late', language)}:[/] {', '.join(found.names.get(store, store) for store in page.late[:12])} ({len(page.late)})"
+        )
+    _print_anomalies(console, found, language, currency)
     _print_counts(console, found, language)
     _print_campaigns(console, found.campaigns, language)
     console.print(f"\n[bold]{words('next', language)}[/]")
     for step in found.next:
-        console.print(f"  • {next_sentence(step, currency, language)}")
+        named_step = {**step, "place": found.names.get(step.get("place", ""), step.get("place"))}
+        console.print(f"  • {next_sentence(named_step, currency, language)}")
 
 
 def _print_measures(console: Console, measures: tuple[Measure, ...], language: str, currency: str) -> None:
@@ -81,21 +84,21 @@ def _print_measures(console: Console, measures: tuple[Measure, ...], language: s
     console.print(table)
 
 
-def _print_anomalies(console: Console, anomalies: tuple[Anomaly, ...], language: str, currency: str) -> None:
-    if not anomalies:
+def _print_anomalies(console: Console, found: Report, language: str, currency: str) -> None:
+    if not found.morning.anomalies:
         console.print(words("no_anomalies", language))
         return
     headings = ("", *(words(key, language) for key in ("kind", "sales", "usual", "difference", "moved")))
     rows = [
         (
-            anomaly.place,
+            found.names.get(anomaly.place, anomaly.place),
             words(anomaly.kind, language),
             figure(anomaly.sales, "currency", currency),
             figure(anomaly.usual, "currency", currency),
             f"{anomaly.difference:+,.2f}",
             _moved(anomaly, language),
         )
-        for anomaly in anomalies
+        for anomaly in found.morning.anomalies
     ]
     console.print(rich_table(words("anomalies", language), headings, rows))
 
@@ -114,7 +117,8 @@ def _print_counts(console: Console, found: Report, language: str) -> None:
     console.print(rich_table(title, (words("stage", language), words("people", language)), stages))
     if found.segments:
         headings = (words("segment", language), words("people", language))
-        console.print(rich_table(words("segments", language), headings, found.segments.items()))
+        named = [(found.names.get(name, name), count) for name, count in found.segments.items()]
+        console.print(rich_table(words("segments", language), headings, named))
 
 
 def _effect(campaign: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import click
 
 from shopkeeper.app import table as tables
 from shopkeeper.app.shop import Shop
+from shopkeeper.base.clock import zone
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, print_rows, rich_table
 
@@ -50,7 +51,8 @@ def show(shop: Shop, name: str, *, rows: int, as_json: bool) -> None:
     found = tables.show(shop, name, rows)
     document = {"columns": found.column_names, "rows": found.to_pylist()}
     shown = [tuple(row.values()) for row in document["rows"]]
-    emit(document, as_json=as_json, render=lambda console: print_rows(console, name, found.column_names, shown))
+    clock = zone(shop.settings.chain.time_zone)
+    emit(document, as_json=as_json, render=lambda c: print_rows(c, name, found.column_names, shown, clock))
 
 
 @table_command.command("export")

@@ -43,7 +43,7 @@ class ChainSize:
     days: int = 455
     stores: int = 12
     products: int = 1_200
-    ends_on: date = date(2026, 3, 31)
+    ends_on: date = date(2026, 3, 20)
     guest_share: float = 0.5
     targeting: Targeting = "random"
     hidden: bool = False
