@@ -14,7 +14,7 @@ from shopkeeper.base.clock import Clock, business_day, system_clock
 from shopkeeper.base.errors import AlreadyThereError, DataError, MissingError
 from shopkeeper.base.settings import FILE_NAME, Settings, commented_toml, read_settings
 from shopkeeper.collect.safe import Vault, open_vault
-from shopkeeper.schema.query import Query
+from shopkeeper.schema.query import Query, Value
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.engine import DuckDBEngine, Engine
 from shopkeeper.storage.keys import make_keys, read_keys
@@ -119,8 +119,21 @@ class Shop:
             )
         return date.fromisoformat(str(row["last_day"]))
 
-    def query(self, query: Query) -> Any:
-        """Gives a DuckDB relation (or a Spark DataFrame) of a query, not executed."""
+    def __repr__(self) -> str:
+        return f"Shop({str(self.folder)!r}, chain={self.settings.chain.name!r}, engine={self._engine_kind!r})"
+
+    def query(self, query: Query | str, **parameters: Value) -> Any:
+        """Gives a DuckDB relation (or a Spark DataFrame) of a query, not executed.
+
+        Args:
+            query: A query, or the text of one SELECT in DuckDB's dialect over tables of the dictionary.
+            **parameters: The value of each `$parameter` in the text.
+
+        Raises:
+            QueryError: It names a table or column that is not declared, or lacks a parameter.
+        """
+        if isinstance(query, str):
+            query = Query.from_sql(query, name="query", inputs=(), **parameters)
         return self.engine.relation(query)
 
     def table(self, name: str) -> Any:

@@ -55,6 +55,6 @@ def show(shop: Shop, person_id: str, *, as_json: bool) -> None:
 def _measured(shop: Shop, name: str, value: Any) -> tuple[Any, str]:
     """A trait's value with its unit as a person reads it: shares in per cent, money in the shop's currency."""
     unit = TRAITS[name].unit
-    if unit == "share":
+    if unit == "share" and value is not None:
         return f"{value:.1%}", ""
     return value, shop.settings.chain.currency if unit == "currency" else unit or ""

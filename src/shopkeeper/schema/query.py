@@ -92,6 +92,10 @@ class Query:
         _fill(self.tree, self.parameters, self.name)
         object.__setattr__(self, "_qualified", self._check())
 
+    def __repr__(self) -> str:
+        """The text, which is what a reader of a notebook wants to see; the tree would fill pages."""
+        return f"-- {self.name}\n{self.sql()}"
+
     @classmethod
     def from_file(cls, anchor: str, name: str, *, inputs: Sequence[Table] = (), **parameters: Value) -> "Query":
         """Reads a query from a `.sql` file.

@@ -1,5 +1,6 @@
 """The dictionary of tables: every table by its name."""
 
+import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -34,4 +35,6 @@ def table(name: str) -> Table:
     try:
         return TABLES[name]
     except KeyError:
-        raise MissingError(f"there is no table '{name}'", next_step="shopkeeper table list") from None
+        near = difflib.get_close_matches(name, TABLES, 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise MissingError(f"there is no table '{name}'{hint}", next_step="shopkeeper table list --all") from None
