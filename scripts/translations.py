@@ -20,6 +20,7 @@ METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**/templates/**.html": {"trimmed": "true", "extensions": "jinja2.ext.do,jinja2.ext.loopcontrols"}}
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None, "NN_": (1, 2)}
 _PLACEHOLDER = re.compile(r"%\(\w+\)s")
+_LONE_PERCENT = re.compile(r"%(?!\(\w+\)s)")
 
 
 def main() -> int:
@@ -92,6 +93,8 @@ def _faults(language: str, texts: Catalog) -> list[str]:
             faults.append(f"{language}: missing: {_shown(message)}")
         elif language != SOURCE_LANGUAGE and not all(_strings(known)):
             faults.append(f"{language}: no translation: {_shown(message)}")
+        elif any(_LONE_PERCENT.search(text) for text in [_shown(message), *_strings(known)]):
+            faults.append(f"{language}: a per cent sign that templates take for a placeholder: {_shown(message)}")
         elif any(_placeholders(text) != _placeholders(_shown(message)) for text in _strings(known) if text):
             faults.append(f"{language}: placeholders differ: {_shown(message)}")
     return faults

@@ -101,7 +101,13 @@ def open_page(chromium: Browser, address: str, shop: Shop, request: pytest.Fixtu
     contexts: list[BrowserContext] = []
 
     def opened(
-        path: str, *, language: str = "en", theme: str = "light", width: int = 1280, height: int = 900, signed: bool = True
+        path: str,
+        *,
+        language: str = "en",
+        theme: str = "light",
+        width: int = 1280,
+        height: int = 900,
+        signed: bool = True,
     ) -> Page:
         context = chromium.new_context(
             viewport={"width": width, "height": height},

@@ -1,3 +1,5 @@
+import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -25,9 +27,6 @@ def test_a_clock_that_goes_back_gives_no_tries() -> None:
 
 
 def test_fifty_guesses_are_stopped_and_say_when_to_come_back(shop: Shop) -> None:
-    import asyncio
-    import re
-
     async def guessed() -> list[httpx.Response]:
         transport = httpx.ASGITransport(create_app(shop))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

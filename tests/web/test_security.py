@@ -1,3 +1,4 @@
+import asyncio
 import re
 
 import httpx
@@ -116,7 +117,7 @@ def test_the_session_cookie_is_out_of_reach_and_new_at_each_sign_in(visitor: htt
     assert "planted" not in cookie
 
 
-def test_https_gives_a_host_cookie_and_strict_transport(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_gives_a_host_cookie_and_strict_transport(shop: Shop) -> None:
     transport = httpx.ASGITransport(create_app(shop))
 
     async def asked() -> httpx.Response:
@@ -126,8 +127,6 @@ def test_https_gives_a_host_cookie_and_strict_transport(shop: Shop, monkeypatch:
             assert sealed is not None
             given = {"name": shops.USER, "password": shops.PASSWORD, "csrf": sealed[1]}
             return await client.post("/sign-in", data=given, headers={"origin": "https://console.example"})
-
-    import asyncio
 
     answer = asyncio.run(asked())
     assert answer.headers["set-cookie"].startswith("__Host-shopkeeper_session=")
@@ -145,7 +144,9 @@ def test_signing_out_ends_the_session_on_the_server(client: httpx.Client) -> Non
 def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(visitor: httpx.Client) -> None:
     def said(name: str) -> tuple[int, str]:
         answer = post(visitor, "/sign-in", {"name": name, "password": "wrong"}, form="/sign-in")
-        return answer.status_code, re.sub(r'(name="(?:csrf|name)" value=")[^"]*"', r"\1", re.sub(name, "NAME", answer.text))
+        return answer.status_code, re.sub(
+            r'(name="(?:csrf|name)" value=")[^"]*"', r"\1", re.sub(name, "NAME", answer.text)
+        )
 
     assert said(shops.USER) == said("nobody_here")
 

@@ -1,0 +1,126 @@
+import json
+
+import httpx
+import pytest
+
+from tests.web.conftest import token
+
+EVERYONE = {"all": []}
+
+
+def _post(client: httpx.Client, path: str, body: object) -> httpx.Response:
+    headers = {"origin": str(client.base_url).rstrip("/"), "x-csrf-token": token(client, "/people")}
+    return client.post(path, json=body, headers=headers)
+
+
+def test_people_come_page_by_page_and_each_once(client: httpx.Client) -> None:
+    first = client.get("/api/v1/persons", params={"limit": 100}).json()
+    seen = [person["person_id"] for person in first["people"]]
+    page = first
+    while page["cursor"]:
+        page = client.get("/api/v1/persons", params={"limit": 100, "cursor": page["cursor"]}).json()
+        seen += [person["person_id"] for person in page["people"]]
+    assert len(seen) == len(set(seen)) == first["total"]
+
+
+def test_people_are_sorted_across_pages(client: httpx.Client) -> None:
+    values, cursor = [], None
+    while True:
+        page = client.get(
+            "/api/v1/persons", params={"limit": 60, "sort": "recency_days", "rising": True, "cursor": cursor or ""}
+        ).json()
+        values += [person["traits"]["recency_days"] for person in page["people"]]
+        cursor = page["cursor"]
+        if not cursor:
+            break
+    known = [value for value in values if value is not None]
+    assert known == sorted(known)
+    assert values[: len(known)] == known
+
+
+def test_a_person_has_all_traits_and_a_timeline(client: httpx.Client) -> None:
+    person = client.get("/api/v1/persons", params={"limit": 1}).json()["people"][0]["person_id"]
+    found = client.get(f"/api/v1/persons/{person}").json()
+    assert found["as_of"] == "2017-12-31"
+    assert found["traits"]["orders_ever"] > 0
+    baskets, page = [], 0
+    while page is not None:
+        answer = client.get(f"/api/v1/persons/{person}/timeline", params={"page": page}).json()
+        baskets += answer["baskets"]
+        page = answer["next_page"]
+    ordered = [basket for basket in baskets if basket["lines"] > 0]
+    assert len({basket["order_id"] for basket in ordered}) >= found["traits"]["orders_ever"]
+
+
+def test_an_audience_is_counted_said_and_sampled(client: httpx.Client) -> None:
+    tree = {"all": [{"trait": "lifecycle", "op": "=", "value": "active"}]}
+    everyone, active = (
+        _post(client, "/api/v1/segments/preview", {"tree": EVERYONE}),
+        _post(client, "/api/v1/segments/preview", {"tree": tree}),
+    )
+    listed = client.get("/api/v1/persons", params={"stage": "active", "limit": 1}).json()["total"]
+    assert everyone.json()["size"] == everyone.json()["of"]
+    assert active.json()["size"] == listed > 0
+    assert "SELECT" in active.json()["sql"]
+    assert len(active.json()["sample"]) == 5
+
+
+def test_the_report_adds_up_by_level(client: httpx.Client) -> None:
+    found = client.get("/api/v1/report").json()
+    sales = next(each for each in found["morning"]["measures"] if each["name"] == "sales")["value"]
+    below = sum(child["measures"]["sales"]["value"] or 0 for child in found["morning"]["children"])
+    assert sales == pytest.approx(below)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/persons/nobody", 404),
+        ("/api/v1/segments/nothing", 404),
+        ("/api/v1/nowhere", 404),
+        ("/api/v1/persons?sort=password_hash", 400),
+        ("/api/v1/persons?cursor=rubbish", 400),
+        ("/api/v1/persons?limit=0", 422),
+        ("/api/v1/persons?stage=dead", 400),
+        ("/api/v1/report?as_of=yesterday", 400),
+        ("/api/v1/report?level=nowhere", 404),
+    ],
+)
+def test_every_failure_has_the_one_shape(client: httpx.Client, path: str, status: int) -> None:
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert {"type", "title", "status", "detail", "errors"} <= body.keys()
+    assert body["status"] == status
+
+
+def test_a_wrong_audience_names_every_fault_with_its_path(client: httpx.Client) -> None:
+    tree = {
+        "all": [
+            {"trait": "no_such", "op": "=", "value": 1},
+            {"any": [{"trait": "recency_days", "op": ">", "value": "x"}]},
+        ]
+    }
+    answer = _post(client, "/api/v1/segments/preview", {"tree": tree})
+    assert answer.status_code == 422
+    paths = {error["path"] for error in answer.json()["errors"]}
+    assert any(path.startswith("all[0]") for path in paths)
+    assert any(path.startswith("all[1].any[0]") for path in paths)
+
+
+def test_hidden_fields_are_refused(client: httpx.Client) -> None:
+    answer = _post(client, "/api/v1/segments/preview", {"tree": EVERYONE, "is_admin": True})
+    assert answer.status_code == 422
+
+
+def test_the_description_of_the_api_is_there(visitor: httpx.Client) -> None:
+    found = visitor.get("/api/openapi.json").json()
+    assert json.dumps(found).count("person_id")
+    assert "/api/v1/segments/preview" in found["paths"]
+    assert not [path for path in found["paths"] if not path.startswith("/api/") and path not in ("/healthz", "/readyz")]
+
+
+def test_health_is_told_to_anybody(visitor: httpx.Client) -> None:
+    assert visitor.get("/healthz").json() == {"status": "ok"}
+    assert visitor.get("/readyz").json() == {"ready": True, "dependencies": {"lake": "ok", "state": "ok"}}

@@ -1,0 +1,278 @@
+"""The console in a real Chromium: every page, both languages, both widths, light and dark."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from shopkeeper.app.shop import Shop
+from shopkeeper.schema.query import Query
+from tests import shop as shops
+from tests.web.conftest import Opened, new_session
+
+pytestmark = pytest.mark.browser
+
+PAGES = (
+    "/",
+    "/report",
+    "/people",
+    "/people/complete_journey:8",
+    "/segments",
+    "/segments/champions",
+    "/segments/weekend_families/edit",
+    "/segments/overlap",
+    "/models",
+    "/models/response",
+    "/data",
+    "/data/tables/order_line",
+    "/data/lineage",
+    "/data/quality",
+    "/data/refused",
+    "/data/jobs",
+    "/data/dictionary",
+    "/upload",
+)
+CHARTS = ("/", "/people/complete_journey:8", "/models/response", "/segments/overlap", "/data/lineage")
+PICTURED = {
+    "/": "overview",
+    "/people/complete_journey:8": "person",
+    "/segments/weekend_families/edit": "builder",
+    "/models/response": "model",
+    "/report": "report",
+}
+
+
+def _violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:140]} {node['failureSummary'][:200]}" for each in found for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(("language", "theme", "width"), [("en", "light", 1280), ("zh", "dark", 390)])
+def test_every_page_is_accessible_and_fits(
+    open_page: Opened, path: str, language: str, theme: str, width: int, pictures: Path | None
+) -> None:
+    page = open_page(path, language=language, theme=theme, width=width)
+    expect(page.locator("h1")).to_have_count(1)
+    assert page.evaluate("document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[language]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert _violations(page) == []
+    if pictures and path in PICTURED:
+        page.screenshot(path=pictures / f"{PICTURED[path]}-{language}-{theme}-{width}.png")
+
+
+@pytest.mark.parametrize(("language", "theme", "width"), [("en", "dark", 390), ("zh", "light", 1280)])
+def test_the_overview_in_the_other_looks(
+    open_page: Opened, language: str, theme: str, width: int, pictures: Path | None
+) -> None:
+    page = open_page("/", language=language, theme=theme, width=width)
+    assert _violations(page) == []
+    if pictures:
+        page.screenshot(path=pictures / f"overview-{language}-{theme}-{width}.png")
+
+
+_DRAWN = """(box) => {
+  const chart = echarts.getInstanceByDom(box);
+  const option = chart.getOption();
+  const texts = chart.getZr().storage.getDisplayList(true)
+    .filter((shape) => shape.type === "tspan" && !shape.ignore).map((shape) => shape.style.text);
+  const table = box.parentElement.querySelector("table");
+  return {
+    kind: option.series[0].type,
+    labels: option.xAxis?.[0]?.data ?? null,
+    series: option.series.map((each) => each.data.map((item) => item?.value ?? item)),
+    names: option.series.map((each) => each.name),
+    texts,
+    headings: [...table.querySelectorAll("thead th")].map((cell) => cell.textContent),
+    rows: [...table.querySelectorAll("tbody tr")].map((row) => [...row.children].map((cell) => cell.textContent)),
+    spec: JSON.parse(box.parentElement.querySelector("script").textContent),
+  };
+}"""
+
+
+def _drawn(page: Page) -> list[dict[str, Any]]:
+    return [box.evaluate(_DRAWN) for box in page.locator("[data-chart]").all()]
+
+
+@pytest.mark.parametrize("path", CHARTS)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_chart_draws_its_data_and_has_them_as_a_table(open_page: Opened, path: str, language: str) -> None:
+    charts = _drawn(open_page(path, language=language))
+    assert charts
+    for chart in charts:
+        assert chart["rows"], "a chart without numbers behind it"
+        if chart["spec"]["kind"] == "labelled":
+            _holds_labels(chart)
+        elif chart["spec"]["kind"] == "curves":
+            assert {curve["name"] for curve in chart["spec"]["curves"]} <= set(chart["texts"])
+        elif chart["spec"]["kind"] == "flow":
+            assert {node["name"] for node in chart["spec"]["nodes"]} <= set(chart["texts"])
+            assert [[link["source"], link["target"]] for link in chart["spec"]["links"]] == chart["rows"]
+        else:
+            assert chart["headings"][1:] == [row[0] for row in chart["rows"]] == chart["spec"]["labels"]
+
+
+def _holds_labels(chart: dict[str, Any]) -> None:
+    labels = chart["labels"]
+    assert labels == [row[0] for row in chart["rows"]] == chart["spec"]["labels"]
+    assert len(set(labels)) == len(labels)
+    assert chart["series"] == [series["values"] for series in chart["spec"]["series"]]
+    drawn = [text for text in chart["texts"] if text in set(labels)]
+    assert drawn == sorted(drawn, key=labels.index), "labels are drawn out of order"
+    assert drawn[0] == labels[0]
+    assert len(drawn) >= min(len(labels), 5)
+
+
+def test_the_weeks_drawn_add_up_to_the_sales_of_the_lake(open_page: Opened, shop: Shop) -> None:
+    (chart,) = _drawn(open_page("/"))
+    query = Query.from_sql("SELECT CAST(SUM(net_amount) AS DOUBLE) AS sales FROM order_line", name="all sales")
+    (row,) = shop.arrow(query).to_pylist()
+    assert sum(sum(series) for series in chart["series"]) == pytest.approx(row["sales"])
+
+
+def test_signing_in_with_the_keyboard_and_out_again(open_page: Opened) -> None:
+    page = open_page("/people?stage=active", signed=False)
+    assert page.url.endswith("/sign-in?next=%2Fpeople%3Fstage%3Dactive")
+    assert _violations(page) == []
+    page.keyboard.type(shops.USER)
+    page.keyboard.press("Tab")
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("Password").fill(shops.PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/people?stage=active")
+    page.get_by_role("button", name="Sign out").first.click()
+    page.wait_for_url("**/sign-in")
+
+
+def test_language_and_theme_stay_as_chosen(open_page: Opened) -> None:
+    page = open_page("/data")
+    page.get_by_role("button", name="中文").first.click()
+    expect(page.locator("h1")).to_have_text("数据")
+    page.get_by_role("button", name="深色").first.click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.get_by_role("link", name="会员", exact=True).first.click()
+    expect(page.locator("h1")).to_have_text("会员")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_script_in_data_is_text(open_page: Opened) -> None:
+    page = open_page("/people?search=%3Cscript%3Ealert(1)%3C%2Fscript%3E")
+    assert page.locator("#search").input_value() == "<script>alert(1)</script>"
+    assert page.locator("main script").count() == 0
+
+
+def test_scripts_and_styles_from_elsewhere_or_inline_are_blocked(chromium: Browser, address: str) -> None:
+    page = chromium.new_page()
+    page.goto(f"{address}/sign-in")
+    blocked = page.evaluate(
+        """async () => {
+          const found = [];
+          document.addEventListener("securitypolicyviolation", (event) => found.push(event.effectiveDirective));
+          const outside = Object.assign(document.createElement("script"), { src: "https://elsewhere.example/x.js" });
+          const inline = Object.assign(document.createElement("script"), { textContent: "window.ran = true" });
+          const box = document.createElement("div");
+          box.setAttribute("style", "color: red");
+          document.body.append(outside, inline, box);
+          await new Promise((done) => setTimeout(done, 500));
+          return [...new Set(found)].sort().concat(window.ran ? ["ran"] : []);
+        }"""
+    )
+    page.close()
+    assert blocked == ["script-src-elem", "style-src-attr"]
+
+
+def test_the_builder_counts_while_one_builds_and_saves(open_page: Opened, shop: Shop) -> None:
+    page = open_page("/segments/new")
+    page.get_by_role("button", name="+ Trait").click()
+    page.get_by_label("Trait", exact=True).select_option("orders_365d")
+    value = page.get_by_label("Value", exact=True)
+    value.fill("10")
+    expect(page.locator("#live strong")).not_to_have_text("")
+    many = _count(page, "at least 10 orders")
+    value.fill("100")
+    few = _count(page, "at least 100 orders")
+    assert 0 < few < many
+    page.get_by_role("button", name="Turn into its opposite").click()
+    others = _count(page, "not (")
+    assert few + others == _everybody(page)
+    either = page.get_by_role("button", name="Any of these").first
+    either.click()
+    expect(either).to_have_attribute("aria-pressed", "true")
+    page.get_by_label("Short name").fill("browser_made")
+    page.get_by_label("Title in English").fill("Made in a browser")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/segments/browser_made")
+    saved = shop.state.segments.get("browser_made")
+    assert saved.tree == {"any": [{"not": {"trait": "orders_365d", "op": ">=", "value": 100}}]}
+    page.get_by_role("button", name="Put away").click()
+    page.wait_for_url("**/segments")
+
+
+def _count(page: Page, words: str) -> int:
+    expect(page.locator("#live .live-words")).to_contain_text(words)
+    return int(page.locator("#live strong").inner_text().replace(",", ""))
+
+
+def _everybody(page: Page) -> int:
+    return int(page.locator("#live .unit").first.inner_text().split()[1].replace(",", ""))
+
+
+def test_the_builder_keeps_what_is_not_finished_and_says_what_is_wrong(open_page: Opened) -> None:
+    page = open_page("/segments/new")
+    page.get_by_role("button", name="+ What they did").click()
+    page.get_by_role("button", name="and only …").click()
+    expect(page.locator("#live")).to_contain_text("Not finished yet")
+    page.get_by_label("Value", exact=True).fill("no such category")
+    assert _count(page, "no such category") == 0
+
+
+def test_the_builder_works_without_script(chromium: Browser, address: str, shop: Shop) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    context.add_cookies([{"name": "shopkeeper_session", "value": new_session(shop), "url": address}])
+    page = context.new_page()
+    page.goto(f"{address}/segments/new")
+    page.get_by_role("button", name="+ Trait").click()
+    page.locator("select[name='r.all[0].trait']").select_option("lifecycle")
+    page.get_by_role("button", name="Any of these").first.click()
+    assert page.locator("select[name='r.any[0].trait']").input_value() == "lifecycle"
+    context.close()
+
+
+def test_a_basket_opens_to_its_lines(open_page: Opened) -> None:
+    page = open_page("/people/complete_journey:8")
+    page.locator(".timeline summary").first.click()
+    expect(page.locator(".timeline .lines table").first).to_be_visible()
+    before = page.locator(".timeline > li").count()
+    page.get_by_role("link", name="Older baskets").click()
+    expect(page.locator(".timeline > li")).not_to_have_count(before)
+
+
+def test_members_are_downloaded_as_csv_for_a_chinese_excel(open_page: Opened) -> None:
+    page = open_page("/segments/champions")
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="CSV").click()
+    content = Path(waiting.value.path()).read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    people = int(page.locator(".figure .value").first.inner_text())
+    assert len(content.decode("utf-8-sig").splitlines()) == people + 1
+
+
+def test_printing_leaves_the_menu_out(open_page: Opened) -> None:
+    page = open_page("/report")
+    page.emulate_media(media="print")
+    expect(page.locator(".side")).to_be_hidden()
+    expect(page.locator("h1")).to_be_visible()
+
+
+def test_the_spec_of_a_chart_is_plain_json(open_page: Opened) -> None:
+    page = open_page("/")
+    text = page.locator("#chart-weeks script").text_content()
+    assert text is not None
+    assert json.loads(text)["kind"] == "labelled"
