@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 WINDOW = 28
+_LEAST_DAYS = 20
 EPISODE_LIFT = 1.0
 OFFERS = 3
 _OFFER_PRODUCTS = 20
@@ -115,11 +116,16 @@ class Draw:
 
 
 def campaigns(size: ChainSize, days: Almanac, made: Goods, rng: np.random.Generator) -> tuple[Campaign, ...]:
-    """Lays the campaigns out: one every few months, from the third month with two whole months before."""
+    """Lays the campaigns out: one every few months, from the third month with two whole months before.
+
+    The last may still run when the data end, so that there is a campaign to plan for.
+    """
     if not size.campaign_every:
         return ()
     whole = [
-        place for place, month in enumerate(days.months) if month.days >= WINDOW and days.days[month.first].day == 1
+        place
+        for place, month in enumerate(days.months)
+        if month.days >= _LEAST_DAYS and days.days[month.first].day == 1
     ]
     months = [place for place in whole if place >= 2][:: size.campaign_every]
     laid = []
@@ -216,7 +222,7 @@ def window_mass(days: Almanac, month: Month, stores: Places, made: People) -> Fl
     total = np.concatenate(
         [np.zeros((4, 1)), np.cumsum(days.weight[:, month.first : month.first + WINDOW], axis=1)], axis=1
     )
-    first, end = made.alive(month.first, month.first + WINDOW)
+    first, end = made.alive(month.first, month.first + total.shape[1] - 1)
     area = stores.area[made.home]
     mass: Floats = np.maximum(total[area, end - month.first] - total[area, first - month.first], 0)
     return mass

@@ -40,10 +40,10 @@ class ChainSize:
 
     people: int = 6_000
     lines: int = 600_000
-    days: int = 455
+    days: int = 446
     stores: int = 12
     products: int = 1_200
-    ends_on: date = date(2026, 3, 20)
+    ends_on: date = date(2026, 3, 22)
     guest_share: float = 0.5
     targeting: Targeting = "random"
     hidden: bool = False
