@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -47,11 +47,12 @@ def next_time(time_of_day: str, time_zone: str, after: datetime) -> datetime:
         after: Strictly after this instant.
     """
     hour, minute = (int(part) for part in time_of_day.split(":"))
-    local = after.astimezone(zone(time_zone))
+    instant, today = after.astimezone(UTC), after.astimezone(zone(time_zone)).date()
     for days in range(3):
-        day = (local + timedelta(days=days)).date()
-        found = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone(time_zone)).astimezone(after.tzinfo)
-        if found > after:
+        day = today + timedelta(days=days)
+        # In UTC: within one zone instants compare by what the wall shows.
+        found = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone(time_zone)).astimezone(UTC)
+        if found > instant:
             return found
     raise AssertionError("unreachable: one of three days has the time")
 
