@@ -24,6 +24,7 @@ PAGES = (
     "/segments/champions",
     "/segments/weekend_families/edit",
     "/segments/overlap",
+    "/campaigns",
     "/models",
     "/models/response",
     "/data",

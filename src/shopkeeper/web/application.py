@@ -6,7 +6,19 @@ from starlette.middleware.gzip import GZipMiddleware
 from shopkeeper.app.shop import Shop
 from shopkeeper.web import assets, problem
 from shopkeeper.web.csrf import guard
-from shopkeeper.web.routes import api, data, health, models, overview, people, report, segments, sign_in, upload
+from shopkeeper.web.routes import (
+    api,
+    campaigns,
+    data,
+    health,
+    models,
+    overview,
+    people,
+    report,
+    segments,
+    sign_in,
+    upload,
+)
 from shopkeeper.web.security import SecurityHeaders
 
 __all__ = ["create_app"]
@@ -22,6 +34,7 @@ _ROUTERS = (
     models.router,
     report.router,
     segments.router,
+    campaigns.router,
     upload.router,
 )
 _PACK_FROM_BYTES = 1000

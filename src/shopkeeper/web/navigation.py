@@ -25,6 +25,7 @@ NAVIGATION = (
     Place("/report", N_("Morning report"), "report"),
     Place("/people", N_("People"), "people"),
     Place("/segments", N_("Segments"), "segments"),
+    Place("/campaigns", N_("Campaigns"), "campaigns"),
     Place("/models", N_("Models"), "models"),
     Place("/data", N_("Data"), "data"),
 )

@@ -80,10 +80,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A segment the person is in."""
+    """A segment the person is in, since when, and what it is called."""
 
     segment: str
     entered_at: datetime
+    label_en: str
+    label_zh: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +146,17 @@ def person_page(shop: Shop, person_id: str) -> PersonPage:
         name="memberships",
         person=person_id,
     )
+    saved = {each.name: each for each in shop.state.segments.all(archived=True)}
     return PersonPage(
         person_id,
         stands_at(shop, "profile"),
         tuple(Record(**row) for row in rows(shop, records)),
         found[0],
-        tuple(Membership(**row) for row in rows(shop, segments)),
+        tuple(
+            Membership(**row, label_en=saved[row["segment"]].label_en, label_zh=saved[row["segment"]].label_zh)
+            for row in rows(shop, segments)
+            if row["segment"] in saved
+        ),
     )
 
 

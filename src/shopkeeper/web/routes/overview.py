@@ -9,9 +9,18 @@ from shopkeeper.web.figures import Figures
 from shopkeeper.web.render import Words, figures_of, page, words_of
 from shopkeeper.web.signed_in import SignedIn
 
-__all__ = ["router", "weeks_chart"]
+__all__ = ["WHERE", "router", "weeks_chart"]
 
 router = APIRouter(include_in_schema=False)
+
+WHERE = {
+    "late_stores": "/report",
+    "fell": "/report",
+    "win_back": "/people?stage=sleeping",
+    "send_plan": "/campaigns",
+    "all_well": "/people",
+}
+"""Where each thing to do next leads."""
 
 
 @router.get("/")
@@ -20,7 +29,10 @@ def overview_page(request: Request, _visitor: SignedIn) -> Response:
     figures = figures_of(request)
     found = overview(request.app.state.shop)
     steps = [
-        {"sentence": next_sentence(step, figures.currency, figures.language), "where": step["where"]}
+        {
+            "sentence": next_sentence(step, figures.currency, figures.language),
+            "where": WHERE.get(step["key"], step["where"]),
+        }
         for step in found.next
     ]
     return page(request, "overview.html", found=found, steps=steps)

@@ -46,7 +46,7 @@ def people_list(
         sorted_by=SORTED_BY,
         stages=TRAITS["lifecycle"].values,
         classes=TRAITS["rfm_class"].values,
-        segments=[each.name for each in shop.state.segments.all()],
+        segments=shop.state.segments.all(),
         cursor=cursor,
     )
 

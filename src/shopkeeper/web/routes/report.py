@@ -12,6 +12,7 @@ from shopkeeper.app.report_words import factor_label, measure_label, next_senten
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.web.figures import DASH, Figures
 from shopkeeper.web.render import figures_of, page
+from shopkeeper.web.routes.overview import WHERE
 from shopkeeper.web.signed_in import SignedIn
 
 __all__ = ["router"]
@@ -46,7 +47,10 @@ def report_page(
         measure_label=lambda name: measure_label(name, figures.language),
         factor=lambda name: factor_label(name, figures.language),
         steps=[
-            {"sentence": next_sentence(step, figures.currency, figures.language), "where": step["where"]}
+            {
+                "sentence": next_sentence(step, figures.currency, figures.language),
+                "where": WHERE.get(step["key"], step["where"]),
+            }
             for step in found.next
         ],
     )

@@ -1,0 +1,34 @@
+"""Campaigns: what they brought, and the plan of the next one."""
+
+from fastapi import APIRouter, Request, Response
+
+from shopkeeper.app.pages.campaigns import campaign_results, plans
+from shopkeeper.app.pages.reading import stands_at
+from shopkeeper.web.render import page
+from shopkeeper.web.signed_in import SignedIn
+
+__all__ = ["router"]
+
+router = APIRouter(include_in_schema=False)
+_TENTH = 10
+
+
+@router.get("/campaigns")
+def campaigns_page(request: Request, _visitor: SignedIn) -> Response:
+    """Every campaign with what it was worth, and the plans that wait."""
+    shop = request.app.state.shop
+    found = campaign_results(shop)
+    ends = sorted(
+        end for each in found if each.effect for end in (each.effect.low, each.effect.high) if end is not None
+    )
+    # A campaign of a dozen people has an interval that would squeeze all others: it runs over the edge instead.
+    cut = len(ends) // _TENTH
+    return page(
+        request,
+        "campaigns.html",
+        found=found,
+        plans=plans(shop),
+        as_of=stands_at(shop, "effect"),
+        lowest=min(ends[cut], 0.0) if ends else 0.0,
+        highest=max(ends[-1 - cut], 0.0) if ends else 0.0,
+    )
