@@ -86,3 +86,23 @@ def test_one_ticket_file_names_its_products_and_stores_too(desk: Desk) -> None:
     assert [rule.column for rule in products.rules] == ["商品编码", "商品名称"]
     assert [rule.column for rule in stores.rules] == ["门店编号", "门店名称"]
     assert desk.load(products, desk.file("a.csv", content)).duplicate == 1
+
+
+_ENGLISH = (
+    "Receipt No,Member No,Phone,Name,Store,Item Code,Item,Category,Time,Qty,Price,Discount,Paid\n"
+    "S1,M1,13800138001,Wang Xiaoming,0012,0690001,Fresh milk,Dairy,2026-03-02 08:12,1,12.90,1.00,11.90\n"
+)
+
+
+def test_an_english_till_export_needs_no_hand(desk: Desk) -> None:
+    found = targets(proposed(desk, _ENGLISH))
+    assert found["Item Code"] == "product_id"
+    assert found["Time"] == "ordered_at"
+    assert found["Name"] == "personal.name"
+
+
+@pytest.mark.parametrize("table", ["product", "store"])
+def test_a_persons_name_never_becomes_that_of_a_product_or_store(desk: Desk, table: str) -> None:
+    found = targets(proposed(desk, _ENGLISH, table))
+    assert found["Name"] is None
+    assert found["Item"] == ("name" if table == "product" else None)

@@ -20,11 +20,11 @@ _TEXT: Mapping[str, str] = MappingProxyType(
         "store shop_id shop store_no "
         "branch branch_id site",
         "product_id": "商品编码 商品编号 货号 商品代码 商品id sku sku编码 商品货号 品号 "
-        "product item item_id item_code "
-        "article article_no plu",
+        "item_code item_id product_code product_no "
+        "product article article_no plu item",
         "ordered_at": "交易时间 销售时间 下单时间 订单时间 小票时间 支付时间 购买时间 时间 "
         "交易日期时间 timestamp order_time "
-        "transaction_time transaction_timestamp datetime sold_at",
+        "transaction_time transaction_timestamp datetime sold_at time",
         "business_day": "营业日 营业日期 交易日期 销售日期 日期 销售日 date day business_date sales_date order_date "
         "transaction_date",
         "quantity": "数量 销售数量 件数 销量 购买数量 qty units count",
@@ -43,7 +43,8 @@ _TEXT: Mapping[str, str] = MappingProxyType(
         "cashier_id": "收银员 收银员编号 收银员号 营业员 cashier operator",
         "channel": "渠道 销售渠道 订单渠道 来源渠道 sales_channel",
         "return_of": "原单号 原小票号 退货原单 original_order original_receipt",
-        "name": "商品名称 品名 商品名 名称 门店名称 店名 活动名称 product_name item_name store_name description title",
+        "name": "商品名称 品名 商品名 名称 门店名称 店名 活动名称 "
+        "product_name item_name store_name description title item",
         "department": "部门 大类 一级分类 大类名称 dept division",
         "category": "品类 中类 分类 类别 二级分类 商品分类 中类名称 product_category class",
         "subcategory": "小类 三级分类 子类 小类名称 product_type subclass",

@@ -33,6 +33,12 @@ _ELSEWHERE: Pairs[str, tuple[str, ...]] = {
     "campaign": ("品", "店", "product", "item", "store"),
 }
 """Words in a header that make it the name of something else."""
+_OF_PEOPLE = frozenset(
+    plain(name)[0]
+    for names in (*IDENTIFIER_HEADERS.values(), *PERSONAL_HEADERS.values(), NAMES["customer_id"])
+    for name in names
+)
+"""Headers by which a file speaks of people."""
 _DAY_FIRST = re.compile(r"(\d{1,2})([/.-])(\d{1,2})[/.-](\d{4})(.*)")
 _CHOICES: Pairs[str, Pairs[str, str]] = {
     "channel": {
@@ -171,8 +177,13 @@ def _head(reader: Reader) -> dict[str, list[str]]:
 
 def _guesses(table: Table, headers: Sequence[str], values: Pairs[str, list[str]]) -> list[Guess]:
     """The best pairing: surest pairs first, each header and each target once."""
+    of_people = any(plain(header)[0] in _OF_PEOPLE for header in headers)
     pairs = sorted(
-        (pair for place, header in enumerate(headers) for pair in _candidates(table, header, values[header], place)),
+        (
+            pair
+            for place, header in enumerate(headers)
+            for pair in _candidates(table, header, values[header], place, of_people=of_people)
+        ),
         key=lambda pair: (-pair[0], pair[1]),
     )
     chosen: dict[str, Guess] = {}
@@ -186,15 +197,17 @@ def _guesses(table: Table, headers: Sequence[str], values: Pairs[str, list[str]]
     return [chosen.get(header) or Guess(header, None, 0.0, "nothing in this table is called so") for header in headers]
 
 
-def _candidates(table: Table, header: str, values: list[str], place: int) -> Iterator[tuple[float, int, str, str, str]]:
+def _candidates(
+    table: Table, header: str, values: list[str], place: int, *, of_people: bool
+) -> Iterator[tuple[float, int, str, str, str]]:
     bare, _ = plain(header)
     kind = _looks_personal(values)
-    for part, names in (("identifiers", IDENTIFIER_HEADERS), ("personal", PERSONAL_HEADERS)):
-        for word, spelled in names.items():
-            if table.has("customer_id") and bare in {plain(name)[0] for name in spelled}:
-                yield 0.97, place, header, f"{part}.{word}", "the header says so"
-    if kind is not None and table.has("customer_id"):
-        yield 0.9, place, header, f"identifiers.{kind}", f"the values look like a {kind}"
+    names_person = bare == "name" and of_people
+    if table.has("customer_id"):
+        for confidence, target, reason in _personal(bare, kind, names_person=names_person):
+            yield confidence, place, header, target, reason
+    if names_person:
+        return
     for column in table.columns:
         if column.name == "name" and any(word in bare for word in _ELSEWHERE.get(table.name, ())):
             continue
@@ -213,6 +226,18 @@ def _candidates(table: Table, header: str, values: list[str], place: int) -> Ite
             column.name,
             reason + ("" if fitting == 1 else f", but {1 - fitting:.0%} of the values do not fit"),
         )
+
+
+def _personal(bare: str, kind: str | None, *, names_person: bool) -> Iterator[tuple[float, str, str]]:
+    for part, names in (("identifiers", IDENTIFIER_HEADERS), ("personal", PERSONAL_HEADERS)):
+        for word, spelled in names.items():
+            if bare in {plain(name)[0] for name in spelled}:
+                yield 0.97, f"{part}.{word}", "the header says so"
+    if kind is not None:
+        yield 0.9, f"identifiers.{kind}", f"the values look like a {kind}"
+    if names_person:
+        # Beside a phone or a member's number a name is a person's, never a product's or a store's.
+        yield 0.9, "personal.name", "a name beside a phone or a member's number is a person's"
 
 
 def _name_score(bare: str, column: str) -> tuple[float, str]:
