@@ -76,7 +76,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
 
 _NEXT: Mapping[str, tuple[str, str]] = {
     "late_stores": (
-        "{n} stores have sent no data: ask them before you trust the totals.",
+        "No data yet from {n} of the stores: ask before you trust the totals.",
         "{n} 家门店没有数据：先催报，再看合计。",
     ),
     "fell": (
