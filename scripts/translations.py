@@ -1,7 +1,8 @@
 """Keeps the catalogues of the console complete.
 
-`--update` takes every text of the templates and the code into the catalogues; `--check` fails when a text is missing in
-one, has no translation, or loses a placeholder.
+There are two: `messages` has the texts of the templates and the code, `dictionary` the sentences of tables and columns
+(those of traits stand beside the English in `schema/traits.py`). `--update` takes every text into the catalogues;
+`--check` fails when a text is missing in one, has no translation, or loses a placeholder.
 """
 
 import argparse
@@ -12,6 +13,9 @@ from pathlib import Path
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
+
+from shopkeeper.schema.tables import TABLES
+from shopkeeper.schema.traits import TRAITS
 
 WEB = Path(__file__).resolve().parents[1] / "src" / "shopkeeper" / "web"
 LANGUAGES = ("en", "zh")
@@ -29,11 +33,12 @@ def main() -> int:
     parser.add_argument("--update", action="store_true", help="take new texts in, put vanished ones away")
     parser.add_argument("--check", action="store_true", help="fail when a text or a translation is missing")
     arguments = parser.parse_args()
-    texts = _texts()
-    if arguments.update:
+    faults: list[str] = []
+    for domain, texts in (("messages", _texts()), ("dictionary", _dictionary())):
         for language in LANGUAGES:
-            _update(language, texts)
-    faults = [fault for language in LANGUAGES for fault in _faults(language, texts)]
+            if arguments.update:
+                _update(language, domain, texts)
+            faults += _faults(language, domain, texts)
     for fault in faults:
         print(fault, file=sys.stderr)
     if faults:
@@ -49,27 +54,38 @@ def _texts() -> Catalog:
     return catalogue
 
 
-def _path(language: str) -> Path:
-    return WEB / "locale" / language / "LC_MESSAGES" / "messages.po"
+def _dictionary() -> Catalog:
+    catalogue = Catalog(project="shopkeeper", charset="utf-8")
+    for table in TABLES.values():
+        catalogue.add(table.meaning)
+        for column in table.columns:
+            if column.name not in TRAITS or TRAITS[column.name].english != column.meaning:
+                catalogue.add(column.meaning)
+    return catalogue
 
 
-def _read(language: str) -> Catalog:
-    path = _path(language)
+def _path(language: str, domain: str) -> Path:
+    return WEB / "locale" / language / "LC_MESSAGES" / f"{domain}.po"
+
+
+def _read(language: str, domain: str) -> Catalog:
+    path = _path(language, domain)
     if not path.exists():
         return Catalog(locale=language, project="shopkeeper", charset="utf-8")
     with path.open("rb") as file:
         return read_po(file, locale=language)
 
 
-def _update(language: str, texts: Catalog) -> None:
-    catalogue = Catalog(locale=language, project="shopkeeper", charset="utf-8", fuzzy=False)
-    old = _read(language)
+def _update(language: str, domain: str, texts: Catalog) -> None:
+    heading = f"# Shopkeeper's console: {domain}, {language}."
+    catalogue = Catalog(locale=language, header_comment=heading, charset="utf-8", fuzzy=False)
+    old = _read(language, domain)
     for message in texts:
         if not message.id:
             continue
         known = old.get(message.id)
         catalogue.add(message.id, known.string if known else "", context=message.context)
-    path = _path(language)
+    path = _path(language, domain)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         write_po(file, catalogue, sort_output=True, no_location=True, omit_header=False, width=120)
@@ -78,12 +94,18 @@ def _update(language: str, texts: Catalog) -> None:
 
 def _drop_dates(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if not re.match(r'"(POT-Creation-Date|PO-Revision-Date|Generated-By)', line)]
+    kept = [
+        line
+        for line in lines
+        if not re.match(
+            r'"(POT-Creation|PO-Revision|Generated-By|Report-Msgid|Last-Translator|Language-Team|Project-Id)', line
+        )
+    ]
     path.write_text("\n".join(kept).rstrip() + "\n", encoding="utf-8")
 
 
-def _faults(language: str, texts: Catalog) -> list[str]:
-    catalogue = _read(language)
+def _faults(language: str, domain: str, texts: Catalog) -> list[str]:
+    catalogue = _read(language, domain)
     faults = []
     for message in texts:
         if not message.id:
@@ -93,7 +115,7 @@ def _faults(language: str, texts: Catalog) -> list[str]:
             faults.append(f"{language}: missing: {_shown(message)}")
         elif language != SOURCE_LANGUAGE and not all(_strings(known)):
             faults.append(f"{language}: no translation: {_shown(message)}")
-        elif any(_LONE_PERCENT.search(text) for text in [_shown(message), *_strings(known)]):
+        elif domain == "messages" and any(_LONE_PERCENT.search(text) for text in [_shown(message), *_strings(known)]):
             faults.append(f"{language}: a per cent sign that templates take for a placeholder: {_shown(message)}")
         elif any(_placeholders(text) != _placeholders(_shown(message)) for text in _strings(known) if text):
             faults.append(f"{language}: placeholders differ: {_shown(message)}")

@@ -29,9 +29,14 @@ def NN_(one: str, many: str) -> tuple[str, str]:  # noqa: N802 - the same for a 
 
 
 @cache
-def catalogue(language: str) -> gettext.GNUTranslations:
-    """Gives the catalogue of a language, compiled from its `.po` file, so that no compiled file can be stale."""
-    path = _FOLDER / language / "LC_MESSAGES" / "messages.po"
+def catalogue(language: str, domain: str = "messages") -> gettext.GNUTranslations:
+    """Gives a catalogue of a language, compiled from its `.po` file, so that no compiled file can be stale.
+
+    Args:
+        language: One of `LANGUAGES`.
+        domain: `messages` for the texts of the console, `dictionary` for the sentences of tables and columns.
+    """
+    path = _FOLDER / language / "LC_MESSAGES" / f"{domain}.po"
     compiled = io.BytesIO()
     with path.open("rb") as file:
         write_mo(compiled, read_po(file, locale=language))

@@ -151,7 +151,7 @@ class Names:
         """A sentence of the dictionary in the language; a trait's column has the trait's sentence."""
         if trait is not None and trait in TRAITS and TRAITS[trait].english == english:
             return self.sentence(trait)
-        return catalogue(self.figures.language).gettext(english)
+        return catalogue(self.figures.language, "dictionary").gettext(english)
 
     def cell(self, value: Any) -> str:
         """A value of a table as it stands, for a look at raw rows."""
