@@ -64,8 +64,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "believe": ("passed", "通过"),
     "do not believe this": ("do not believe this", "不可信"),
     "effect_note": (
-        "What a campaign brought is sales a targeted person, with its 95 % interval; where no holdout was drawn it is "
-        "observational, against matched people who were not targeted.",
+        (
+            "What a campaign brought is sales a targeted person, with its 95 % interval; where no holdout was drawn "
+            "it is observational, against matched people who were not targeted."
+        ),
         "人均增量为每位目标会员带来的销售额及其 95% 区间；未设对照组的活动为观察性估计，与匹配的未触达会员比较。",
     ),
     "coverage": (

@@ -54,9 +54,8 @@ def render_report(console: Console, found: Report, language: str, currency: str)
     shares = {key: figure(value, "share", currency) for key, value in found.coverage.items()}
     console.print(words("coverage", language, **shares), style="dim")
     if page.late:
-        console.print(
-            f"[yellow]{words('late', language)}:[/] {', '.join(found.names.get(store, store) for store in page.late[:12])} ({len(page.late)})"
-        )
+        late = ", ".join(found.names.get(store, store) for store in page.late[:12])
+        console.print(f"[yellow]{words('late', language)}:[/] {late} ({len(page.late)})")
     _print_anomalies(console, found, language, currency)
     _print_counts(console, found, language)
     _print_campaigns(console, found.campaigns, language)

@@ -1,0 +1,60 @@
+"""A consistent copy of a shop while it runs, and a shop from a copy."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from shopkeeper.app.shop import Shop, now, open_shop
+from shopkeeper.base.settings import FILE_NAME, read_settings
+from shopkeeper.storage import backup as backups
+from shopkeeper.storage.backup import Backup
+from shopkeeper.storage.state import State
+from shopkeeper.storage.state.content import TableContent
+
+__all__ = ["Backup", "backup", "restore"]
+
+
+def backup(shop: Shop, file: Path, *, with_keys: bool = False) -> Backup:
+    """Copies lake, state, vault, settings and models into one file while the shop runs.
+
+    Args:
+        shop: The shop.
+        file: The new file.
+        with_keys: Also the keys: whoever has such a copy can read the vault, so keep keys apart where you can.
+    """
+    return backups.backup(
+        file,
+        lake=shop.lake,
+        engine=shop.duckdb,
+        now=now(shop),
+        state=shop.state,
+        vault=shop.vault,
+        settings=shop.folder / FILE_NAME,
+        models=shop.folder / "models",
+        keys=shop.folder / "keys" if with_keys else None,
+    )
+
+
+def restore(file: Path, folder: Path) -> Backup:
+    """Makes a shop in a new folder from a copy, after checking every part of it.
+
+    Where the copy holds no keys, those in `folder/keys` or the environment serve once they are there.
+    """
+
+    def make_state(copy: Path, contents: Mapping[str, TableContent]) -> None:
+        url = read_settings(folder).storage.state_url or f"sqlite:///{folder.absolute() / 'state.db'}"
+        State.restore(copy, url, contents)
+
+    done = backups.restore(file, folder, state=make_state)
+    _close_to_others(folder / "keys")
+    if (folder / "keys").exists() or "SHOPKEEPER_KEY_VAULT" in os.environ:
+        with open_shop(folder) as shop:
+            _ = shop.state, shop.vault
+    return done
+
+
+def _close_to_others(keys: Path) -> None:
+    if keys.exists():
+        keys.chmod(0o700)
+        for file in keys.iterdir():
+            file.chmod(0o600)
