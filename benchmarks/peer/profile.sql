@@ -46,27 +46,30 @@ WITH who AS MATERIALIZED (
   WHERE business_day <= $as_of::DATE
   GROUP BY no, hash(order_id), business_day, store_id, channel
 ), goods AS (
-  SELECT no, item_no, (sum(net_amount) * 10000)::BIGINT AS net
+  SELECT no, item_no, sum(net_amount)::DECIMAL(18,4) AS net
   FROM order_line JOIN who USING (source, customer_id) JOIN item USING (product_id)
   WHERE business_day <= $as_of::DATE AND quantity > 0 AND counted
   GROUP BY no, item_no
 ), good AS MATERIALIZED (
   SELECT no, net, department_no, category_no, brand_no, tier FROM goods JOIN item USING (item_no)
 ), best_department AS (
-  SELECT no, sum(products)::BIGINT AS products, sum(net)::BIGINT AS all_net, sum(tiered)::BIGINT AS tiered,
-    sum(weighted)::BIGINT AS weighted, count(department_no) AS departments, max(CASE WHEN department_no IS NOT NULL THEN net END) AS net,
-    max(CASE WHEN net > 0 THEN net * 1000000 + 999999 - department_no END) AS best
+  SELECT no, sum(products)::BIGINT AS products, sum(net)::DOUBLE AS all_net, coalesce(sum(low), 0)::DOUBLE AS low,
+    coalesce(sum(middle), 0)::DOUBLE AS middle_tier, coalesce(sum(high), 0)::DOUBLE AS high, count(department_no) AS departments,
+    max(CASE WHEN department_no IS NOT NULL THEN net END) AS net,
+    max(CASE WHEN net > 0 THEN round(net::DOUBLE * 10000)::BIGINT * 1000000 + 999999 - department_no END) AS best
   FROM (
-    SELECT no, department_no, count(*) AS products, sum(net)::BIGINT AS net,
-      sum(CASE WHEN tier IS NOT NULL THEN net END)::BIGINT AS tiered, sum(net * (tier - 1))::BIGINT AS weighted
+    SELECT no, department_no, count(*) AS products, sum(net)::DECIMAL(18,4) AS net, sum(CASE WHEN tier = 1 THEN net END)::DECIMAL(18,4) AS low,
+      sum(CASE WHEN tier = 2 THEN net END)::DECIMAL(18,4) AS middle, sum(CASE WHEN tier = 3 THEN net END)::DECIMAL(18,4) AS high
     FROM good GROUP BY no, department_no
   ) GROUP BY no
 ), best_category AS (
-  SELECT no, count(*) AS categories, max(net) AS net, max(CASE WHEN net > 0 THEN net * 1000000 + 999999 - category_no END) AS best
-  FROM (SELECT no, category_no, sum(net)::BIGINT AS net FROM good WHERE category_no IS NOT NULL GROUP BY ALL) GROUP BY no
+  SELECT no, count(*) AS categories, max(net) AS net,
+    max(CASE WHEN net > 0 THEN round(net::DOUBLE * 10000)::BIGINT * 1000000 + 999999 - category_no END) AS best
+  FROM (SELECT no, category_no, sum(net)::DECIMAL(18,4) AS net FROM good WHERE category_no IS NOT NULL GROUP BY ALL) GROUP BY no
 ), best_brand AS (
-  SELECT no, count(*) AS brands, max(net) AS net, max(CASE WHEN net > 0 THEN net * 1000000 + 999999 - brand_no END) AS best
-  FROM (SELECT no, brand_no, sum(net)::BIGINT AS net FROM good WHERE brand_no IS NOT NULL GROUP BY ALL) GROUP BY no
+  SELECT no, count(*) AS brands, max(net) AS net,
+    max(CASE WHEN net > 0 THEN round(net::DOUBLE * 10000)::BIGINT * 1000000 + 999999 - brand_no END) AS best
+  FROM (SELECT no, brand_no, sum(net)::DECIMAL(18,4) AS net FROM good WHERE brand_no IS NOT NULL GROUP BY ALL) GROUP BY no
 ), total AS MATERIALIZED (
   SELECT no,
     min(business_day) FILTER (lines > 0) AS first_purchase_on, max(business_day) FILTER (lines > 0) AS last_purchase_on,
@@ -111,7 +114,7 @@ WITH who AS MATERIALIZED (
     rhythm.* EXCLUDE (no), ceil(middle)::INTEGER AS expected_gap,
     CASE WHEN first_visit_on IS NULL THEN 0 ELSE 1 + coalesce(gaps, 0) END AS visit_days_ever,
     CASE WHEN visit_days_ever >= 3 THEN least(greatest(middle, 7), 120) ELSE 30.0::DOUBLE END AS own_rhythm,
-    products, all_net, tiered, weighted, departments, categories, brands, stores,
+    products, all_net, low, middle_tier, high, departments, categories, brands, stores,
     best_department.net AS d_net, best_department.best AS d, best_category.net AS c_net, best_category.best AS c,
     best_brand.net AS b_net, best_brand.best AS b, best_store.best AS s, best_channel.best AS w, best_weekday.best AS k, best_hour.best AS h,
     $as_of::DATE - last_purchase_on AS recency_days, $as_of::DATE - last_visit_on AS away, $as_of::DATE - first_visit_on AS age,
@@ -157,7 +160,7 @@ SELECT
   coalesce(brands, 0) AS brands_ever, coalesce(stores, 0) AS stores_ever,
   own_label::DOUBLE / nullif(bought, 0)::DOUBLE AS private_label_share, product_discount::DOUBLE / nullif(gross, 0)::DOUBLE AS discount_share,
   discount_lines::DOUBLE / nullif(lines, 0)::DOUBLE AS discount_line_share, coupon_discount::DOUBLE / nullif(gross, 0)::DOUBLE AS coupon_share,
-  coupon_orders::DOUBLE / nullif(orders_ever, 0) AS coupon_order_share, weighted::DOUBLE / nullif(2 * tiered::DOUBLE, 0) AS price_index,
+  coupon_orders::DOUBLE / nullif(orders_ever, 0) AS coupon_order_share, (middle_tier / 2 + high) / nullif(low + middle_tier + high, 0) AS price_index,
   CASE WHEN price_index * 3 < 1 THEN 'low' WHEN price_index * 3 <= 2 THEN 'middle' WHEN price_index IS NOT NULL THEN 'high' END AS price_tier,
   returned::DOUBLE / nullif(bought, 0)::DOUBLE AS return_rate,
   CASE WHEN last_visit_on IS NULL THEN 'prospect' WHEN away > 6 * own_rhythm THEN 'lapsed' WHEN away > 3 * own_rhythm THEN 'sleeping'

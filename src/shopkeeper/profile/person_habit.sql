@@ -1,17 +1,17 @@
--- Ids become numbers first: every grouping below is on numbers, amounts in ten-thousandths. A favourite is the largest of
--- amount and number in one key, the number turned round so that the first by name wins a tie: no sort and no window a
+-- Ids become numbers first: every grouping below is on numbers, so small ones. A favourite is the largest of amount (in
+-- ten-thousandths) and number in one key, the number turned round so that the first by name wins a tie: no sort and no window a
 -- person. Amounts above 900 million in one department, category or brand count as equal there, so that no key overflows.
 WITH who AS (
-  SELECT source, customer_id, person_id, dense_rank() OVER (ORDER BY person_id) AS no
+  SELECT source, customer_id, person_id, CAST(dense_rank() OVER (ORDER BY person_id) AS INTEGER) AS no
   FROM person
   WHERE valid_to IS NULL
 ), item AS (
   SELECT
     product_id,
-    row_number() OVER (ORDER BY product_id) AS item_no,
-    CASE WHEN department IS NOT NULL THEN dense_rank() OVER (ORDER BY department NULLS LAST) END AS department_no,
-    CASE WHEN category IS NOT NULL THEN dense_rank() OVER (ORDER BY category NULLS LAST) END AS category_no,
-    CASE WHEN brand IS NOT NULL THEN dense_rank() OVER (ORDER BY brand NULLS LAST) END AS brand_no,
+    CAST(row_number() OVER (ORDER BY product_id) AS INTEGER) AS item_no,
+    CASE WHEN department IS NOT NULL THEN CAST(dense_rank() OVER (ORDER BY department NULLS LAST) AS INTEGER) END AS department_no,
+    CASE WHEN category IS NOT NULL THEN CAST(dense_rank() OVER (ORDER BY category NULLS LAST) AS INTEGER) END AS category_no,
+    CASE WHEN brand IS NOT NULL THEN CAST(dense_rank() OVER (ORDER BY brand NULLS LAST) AS INTEGER) END AS brand_no,
     department, category, brand, price_tier, counted
   FROM product_fact
 ), goods AS (
@@ -19,7 +19,7 @@ WITH who AS (
     who.no,
     item.item_no,
     CASE WHEN item.item_no IS NULL THEN order_line.product_id END AS unknown_id,
-    CAST(sum(order_line.net_amount) * 10000 AS BIGINT) AS net
+    CAST(sum(order_line.net_amount) AS DECIMAL(18,4)) AS net
   FROM order_line
   JOIN who ON who.source = order_line.source AND who.customer_id = order_line.customer_id
   LEFT JOIN item ON item.product_id = order_line.product_id
@@ -33,34 +33,42 @@ WITH who AS (
     no,
     department_no,
     count(*) AS products,
-    CAST(sum(net) AS BIGINT) AS net,
-    CAST(sum(CASE WHEN price_tier IS NOT NULL THEN net END) AS BIGINT) AS tiered,
-    CAST(sum(net * (price_tier - 1)) AS BIGINT) AS weighted
+    CAST(sum(net) AS DECIMAL(18,4)) AS net,
+    CAST(sum(CASE WHEN price_tier = 1 THEN net END) AS DECIMAL(18,4)) AS low,
+    CAST(sum(CASE WHEN price_tier = 2 THEN net END) AS DECIMAL(18,4)) AS middle,
+    CAST(sum(CASE WHEN price_tier = 3 THEN net END) AS DECIMAL(18,4)) AS high
   FROM good GROUP BY no, department_no
 ), category AS (
-  SELECT no, category_no, CAST(sum(net) AS BIGINT) AS net FROM good WHERE category_no IS NOT NULL GROUP BY no, category_no
+  SELECT no, category_no, CAST(sum(net) AS DECIMAL(18,4)) AS net FROM good WHERE category_no IS NOT NULL GROUP BY no, category_no
 ), brand AS (
-  SELECT no, brand_no, CAST(sum(net) AS BIGINT) AS net FROM good WHERE brand_no IS NOT NULL GROUP BY no, brand_no
+  SELECT no, brand_no, CAST(sum(net) AS DECIMAL(18,4)) AS net FROM good WHERE brand_no IS NOT NULL GROUP BY no, brand_no
 ), best_department AS (
   SELECT
     no,
     CAST(sum(products) AS BIGINT) AS products,
-    CAST(sum(net) AS BIGINT) AS all_net,
-    CAST(sum(tiered) AS BIGINT) AS tiered,
-    CAST(sum(weighted) AS BIGINT) AS weighted,
+    CAST(sum(net) AS DOUBLE) AS all_net,
+    CAST(coalesce(sum(low), 0) AS DOUBLE) AS low,
+    CAST(coalesce(sum(middle), 0) AS DOUBLE) AS middle,
+    CAST(coalesce(sum(high), 0) AS DOUBLE) AS high,
     count(department_no) AS departments,
     max(CASE WHEN department_no IS NOT NULL THEN net END) AS net,
-    max(CASE WHEN net > 0 THEN least(net, 9000000000000) * 1000000 + 999999 - department_no END) AS best
+    max(CASE WHEN net > 0 THEN
+      least(CAST(round(CAST(net AS DOUBLE) * 10000) AS BIGINT), 9000000000000) * 1000000 + 999999 - department_no
+    END) AS best
   FROM department GROUP BY no
 ), best_category AS (
   SELECT
     no, count(*) AS categories, max(net) AS net,
-    max(CASE WHEN net > 0 THEN least(net, 9000000000000) * 1000000 + 999999 - category_no END) AS best
+    max(CASE WHEN net > 0 THEN
+      least(CAST(round(CAST(net AS DOUBLE) * 10000) AS BIGINT), 9000000000000) * 1000000 + 999999 - category_no
+    END) AS best
   FROM category GROUP BY no
 ), best_brand AS (
   SELECT
     no, count(*) AS brands, max(net) AS net,
-    max(CASE WHEN net > 0 THEN least(net, 9000000000000) * 1000000 + 999999 - brand_no END) AS best
+    max(CASE WHEN net > 0 THEN
+      least(CAST(round(CAST(net AS DOUBLE) * 10000) AS BIGINT), 9000000000000) * 1000000 + 999999 - brand_no
+    END) AS best
   FROM brand GROUP BY no
 ), place AS (
   SELECT store_id, row_number() OVER (ORDER BY store_id) AS store_no FROM (SELECT DISTINCT store_id FROM basket) AS s
@@ -146,11 +154,11 @@ SELECT
     / (rhythm.days / rhythm.gaps)
   END AS gap_variation,
   department_name.department AS favourite_department,
-  CASE WHEN best_department.best IS NOT NULL THEN CAST(best_department.net AS DOUBLE) / CAST(best_department.all_net AS DOUBLE) END AS favourite_department_share,
+  CASE WHEN best_department.best IS NOT NULL THEN CAST(best_department.net AS DOUBLE) / best_department.all_net END AS favourite_department_share,
   category_name.category AS favourite_category,
-  CASE WHEN best_category.best IS NOT NULL THEN CAST(best_category.net AS DOUBLE) / CAST(best_department.all_net AS DOUBLE) END AS favourite_category_share,
+  CASE WHEN best_category.best IS NOT NULL THEN CAST(best_category.net AS DOUBLE) / best_department.all_net END AS favourite_category_share,
   brand_name.brand AS favourite_brand,
-  CASE WHEN best_brand.best IS NOT NULL THEN CAST(best_brand.net AS DOUBLE) / CAST(best_department.all_net AS DOUBLE) END AS favourite_brand_share,
+  CASE WHEN best_brand.best IS NOT NULL THEN CAST(best_brand.net AS DOUBLE) / best_department.all_net END AS favourite_brand_share,
   place.store_id AS favourite_store,
   CAST(best_store.best // 1000000 AS DOUBLE) / CAST(total.orders AS DOUBLE) AS favourite_store_share,
   way.channel AS favourite_channel,
@@ -169,7 +177,8 @@ SELECT
   CAST(total.discount_lines AS DOUBLE) / nullif(CAST(total.lines AS DOUBLE), 0) AS discount_line_share,
   CAST(total.coupon_discount AS DOUBLE) / nullif(CAST(total.gross AS DOUBLE), 0) AS coupon_share,
   CAST(total.coupon_orders AS DOUBLE) / nullif(CAST(total.orders AS DOUBLE), 0) AS coupon_order_share,
-  CAST(best_department.weighted AS DOUBLE) / nullif(2 * CAST(best_department.tiered AS DOUBLE), 0) AS price_index,
+  (best_department.middle / 2 + best_department.high)
+    / nullif(best_department.low + best_department.middle + best_department.high, 0) AS price_index,
   CAST(total.returned AS DOUBLE) / nullif(CAST(total.bought AS DOUBLE), 0) AS return_rate
 FROM total
 JOIN name ON name.no = total.no
