@@ -84,7 +84,8 @@ def _names(shop: Shop, organised: Organisation) -> dict[str, str]:
 
 
 def _morning(shop: Shop, organised: Organisation, unit: Unit, day: date) -> Morning:
-    stores = [] if unit.id == CHAIN else organised.stores_under(unit)
+    # No store named means all of them, so a level without stores names itself.
+    stores = [] if unit.id == CHAIN else organised.stores_under(unit) or [unit.id]
     days = morning.span(day, shop.settings.chain.country)
     rows = shop.arrow(morning.store_query(days, stores)).to_pylist()
     departments = shop.arrow(morning.department_query(days, stores)).to_pylist()
