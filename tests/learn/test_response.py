@@ -91,8 +91,10 @@ def test_later_outcomes_change_no_earlier_score() -> None:
         return [response.fit_scaled(rows, responded)]
 
     walk(pairs, fit, 1, date(2017, 8, 1))
-    over = [sum(date(2017, n + 1, 1) + timedelta(days=40) < date(2017, month, 1) for n in range(1, 12))
-            for month in range(8, 13)]
+    over = [
+        sum(date(2017, n + 1, 1) + timedelta(days=40) < date(2017, month, 1) for n in range(1, 12))
+        for month in range(8, 13)
+    ]
     assert [rows for rows, _, _ in seen] == [count * PEOPLE for count in over]
     assert all(0 < responded < rows for rows, responded, _ in seen)
 
