@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from shopkeeper.app.log import configure_log
-from shopkeeper.app.shop import Shop, open_shop
+if TYPE_CHECKING:
+    from shopkeeper.app.shop import Shop
 
 __all__ = ["WANTS_DEBUG", "WANTS_JSON", "common", "day_option", "progress_bar", "with_shop"]
 
@@ -40,6 +40,10 @@ def with_shop(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def opened(*arguments: Any, folder: Path, debug: bool, **named: Any) -> Any:
+        # Loaded late on purpose: a shop stands on libraries that take a second to import, and help needs none.
+        from shopkeeper.app.log import configure_log  # noqa: PLC0415
+        from shopkeeper.app.shop import open_shop  # noqa: PLC0415
+
         del debug  # main reads it
         engine = named.get("engine")
         with open_shop(folder, engine=engine) as shop:
@@ -71,6 +75,6 @@ def progress_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None
         yield tell
 
 
-def shop_of(shop: Shop) -> str:
+def shop_of(shop: "Shop") -> str:
     """How to name the shop in a command that is suggested."""
     return f"--shop {shop.folder}"
