@@ -1,8 +1,8 @@
 # %% [markdown]
 # # An analyst's notebook on Complete Journey
 #
-# Run the cells in any editor that knows `# %%`, or the whole file: `python docs/notebook.py SHOP`. `SHOP` is the folder that
-# `make demo` made. Every figure comes from the shop; nothing here is typed in.
+# Run the cells in any editor that knows `# %%`, or the whole file: `python docs/notebook.py SHOP`. `SHOP` is the folder
+# that `make demo` made. Every figure comes from the shop; nothing here is typed in.
 
 # %%
 import sys
@@ -79,7 +79,10 @@ print(members(audience, as_of).sql("spark"))
 
 # %%
 scores = shop.query(
-    "SELECT subject AS campaign, count(*) AS people, avg(value) AS expected FROM score WHERE model = 'response' GROUP BY 1 ORDER BY 1"
+    """
+    SELECT subject AS campaign, count(*) AS people, avg(value) AS expected
+    FROM score WHERE model = 'response' GROUP BY 1 ORDER BY 1
+    """
 ).df()
 print(scores)
 shop.close()
