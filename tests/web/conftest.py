@@ -1,12 +1,15 @@
 """A real shop behind a real server, and a real Chromium in front of it."""
 
+import asyncio
 import os
 import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -17,6 +20,7 @@ from shopkeeper.app.shop import Shop, open_shop
 from shopkeeper.web import create_app
 from tests import shop as shops
 
+T = TypeVar("T")
 CHROMIUM = shutil.which("chromium")
 _ARGUMENTS = [
     "--no-sandbox",
@@ -66,7 +70,7 @@ def client(visitor: httpx.Client, shop: Shop) -> httpx.Client:
 
 def new_session(shop: Shop) -> str:
     """A session as signing in begins it, without the password's hash, which is slow on purpose."""
-    session_id, _ = shop.state.sessions.start(shop.state.users.list()[0].id, now=shop.clock())
+    session_id, _ = shop.state.sessions.start(shop.state.users.all()[0].id, now=shop.clock())
     return session_id
 
 
@@ -81,6 +85,12 @@ def post(client: httpx.Client, path: str, data: dict[str, str], *, form: str) ->
     """Posts as a browser would from the page `form`."""
     origin = str(client.base_url).rstrip("/")
     return client.post(path, data={**data, "csrf": token(client, form)}, headers={"origin": origin})
+
+
+def in_own_loop(asked: Coroutine[Any, Any, T]) -> T:
+    """Runs a coroutine in a thread of its own: Playwright keeps this thread's event loop running."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, asked).result()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,3 @@
-import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +6,7 @@ import httpx
 from shopkeeper.app.shop import Shop
 from shopkeeper.web import create_app
 from shopkeeper.web.rate import RateLimit
+from tests.web.conftest import in_own_loop
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -36,6 +36,6 @@ def test_fifty_guesses_are_stopped_and_say_when_to_come_back(shop: Shop) -> None
             headers = {"origin": "http://localhost"}
             return [await client.post("/sign-in", data=given, headers=headers) for _ in range(12)]
 
-    answers = asyncio.run(guessed())
+    answers = in_own_loop(guessed())
     assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
     assert int(answers[-1].headers["retry-after"]) > 0

@@ -1,4 +1,3 @@
-import asyncio
 import re
 
 import httpx
@@ -11,7 +10,7 @@ from shopkeeper.web import create_app
 from shopkeeper.web.security import CONTENT_SECURITY_POLICY
 from shopkeeper.web.signed_in import signed_in
 from tests import shop as shops
-from tests.web.conftest import post, token
+from tests.web.conftest import in_own_loop, post, token
 
 PUBLIC = {"/healthz", "/readyz", "/sign-in", "/looks", "/static/{digest}/{name:path}"}
 
@@ -128,7 +127,7 @@ def test_https_gives_a_host_cookie_and_strict_transport(shop: Shop) -> None:
             given = {"name": shops.USER, "password": shops.PASSWORD, "csrf": sealed[1]}
             return await client.post("/sign-in", data=given, headers={"origin": "https://console.example"})
 
-    answer = asyncio.run(asked())
+    answer = in_own_loop(asked())
     assert answer.headers["set-cookie"].startswith("__Host-shopkeeper_session=")
     assert "Secure" in answer.headers["set-cookie"]
     assert answer.headers["strict-transport-security"].startswith("max-age=")

@@ -40,6 +40,7 @@ ENDINGS = (".csv", ".txt", ".tsv", ".xlsx", ".xls", ".parquet", ".json", ".jsonl
 _KEPT = timedelta(hours=1)
 _ID = re.compile(r"upload_[0-9a-z]{26}")
 _NOTE = "upload.json"
+_UNSAFE = re.compile(r"[^\w.-]")
 _LEFT_OUT = ""
 
 
@@ -119,7 +120,8 @@ def keep_upload(
     found = Upload(new_id("upload"), Path(file_name).name[:200], table, source.strip() or "file", by, now)
     folder = _folder(shop) / found.id
     folder.mkdir(parents=True, mode=0o700)
-    with (folder / f"file{ending}").open("wb") as target:
+    (folder / "body").mkdir()
+    with (folder / "body" / _UNSAFE.sub("_", found.file_name)).open("wb") as target:
         for chunk in chunks:
             target.write(chunk)
     note = {**asdict(found), "at": now.isoformat()}
@@ -196,7 +198,7 @@ def _folder(shop: Shop) -> Path:
 
 
 def _file(shop: Shop, upload: Upload) -> Path:
-    return next(path for path in (_folder(shop) / upload.id).iterdir() if path.name != _NOTE)
+    return next((_folder(shop) / upload.id / "body").iterdir())
 
 
 def _sweep(shop: Shop, now: datetime) -> None:

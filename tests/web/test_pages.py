@@ -1,0 +1,96 @@
+"""What the pages say is what the lake holds."""
+
+import itertools
+import re
+
+import httpx
+import pytest
+
+from shopkeeper.app.pages.models import wilson
+from shopkeeper.app.pages.overview import overview, weeks
+from shopkeeper.app.pages.people import PeopleFilter, people
+from shopkeeper.app.shop import Shop
+from shopkeeper.schema.query import Query
+
+
+def _one(shop: Shop, text: str) -> float:
+    (row,) = shop.arrow(Query.from_sql(text, name="expected")).to_pylist()
+    return float(next(iter(row.values())))
+
+
+def test_the_overview_counts_everybody_once(shop: Shop) -> None:
+    found = overview(shop)
+    assert (
+        sum(stage.people for stage in found.stages)
+        == found.wheel.people
+        == _one(shop, "SELECT COUNT(*) AS n FROM profile")
+    )
+    assert sum(stage.people_fixed for stage in found.stages) == found.wheel.people
+    assert str(found.as_of) == "2017-12-31"
+
+
+def test_four_weeks_are_those_up_to_the_day(shop: Shop) -> None:
+    found = overview(shop).trade
+    assert found is not None
+    expected = _one(
+        shop,
+        "SELECT SUM(net_amount) AS n FROM order_line "
+        "WHERE business_day BETWEEN DATE '2017-12-04' AND DATE '2017-12-31'",
+    )
+    assert found.now.sales == pytest.approx(expected)
+    assert (str(found.before.first), str(found.before.last)) == ("2017-11-06", "2017-12-03")
+
+
+def test_weeks_begin_on_monday_and_follow_each_other(shop: Shop) -> None:
+    found = weeks(shop)
+    assert {week.monday.isoweekday() for week in found} == {1}
+    assert all((later.monday - week.monday).days == 7 for week, later in itertools.pairwise(found))
+    assert sum(week.tickets for week in found) == _one(shop, "SELECT SUM(tickets) AS n FROM store_day")
+
+
+def test_filters_add_up(shop: Shop) -> None:
+    everybody = people(shop, PeopleFilter()).total
+    by_stage = [
+        people(shop, PeopleFilter(stage=stage)).total for stage in ("prospect", "new", "active", "sleeping", "lapsed")
+    ]
+    assert sum(by_stage) == everybody
+
+
+def test_a_search_by_customer_id_goes_to_the_person(client: httpx.Client) -> None:
+    answer = client.get("/people", params={"search": "8"})
+    assert answer.headers["location"] == "/people/complete_journey:8"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/people?sort=(SELECT 1)",
+        "/people?stage=' OR 1=1 --",
+        "/people?cursor=WzEsMl0",
+        "/report?as_of=2017-13-01",
+        "/report?level=%00",
+        "/models/none",
+        "/models/response?version=none",
+        "/data/tables/none",
+        "/people/none",
+        "/people/complete_journey:8/baskets/none/none",
+        "/segments/none",
+    ],
+)
+def test_what_is_asked_wrongly_is_answered_kindly(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code in (400, 404)
+    assert "<h1" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/people", "/report", "/campaigns", "/segments/champions", "/people/complete_journey:8"]
+)
+def test_every_page_of_computed_figures_says_as_of_when(client: httpx.Client, path: str) -> None:
+    assert re.search(r'class="as-of">.*?As of Dec 31, 2017', client.get(path).text, re.DOTALL)
+
+
+def test_a_small_count_has_a_wide_interval() -> None:
+    assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
+    assert wilson(0.5, 0) == (0, 1)

@@ -1,0 +1,115 @@
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shopkeeper.app.pages.upload import ENDINGS, find_upload, keep_upload
+from shopkeeper.app.shop import Shop
+from shopkeeper.base.errors import MissingError, UsageError
+from shopkeeper.schema.query import Query
+from tests.web.conftest import token
+
+CSV = (
+    "商品编码,商品名称,品类,品牌,零售价\n"
+    "900001,豆浆,早餐,自有,3.5\n"
+    "900002,<script>alert(1)</script>,早餐,自有,4.0\n"
+    "900003,包子,早餐,自有,不是数字\n"
+).encode("gb18030")
+
+
+def _send(client: httpx.Client, content: bytes, name: str = "goods.csv") -> httpx.Response:
+    data = {"csrf": token(client, "/upload"), "table": "product", "source": "erp"}
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    return client.post("/upload", data=data, files={"file": (name, content, "text/csv")}, headers=headers)
+
+
+def _act(client: httpx.Client, place: str, action: str, changes: dict[str, str] | None = None) -> httpx.Response:
+    """Presses a button of the columns' form with what it proposes, and the changes."""
+    text = client.get(place).text
+    chosen = {}
+    for header, options in re.findall(r'<select name="(target:[^"]+)".*?>(.*?)</select>', text, re.DOTALL):
+        selected = re.search(r'value="([^"]*)" selected', options)
+        chosen[header] = selected[1] if selected else ""
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    data = {**chosen, **(changes or {}), "csrf": token(client, place)}
+    return client.post(f"{place}/{action}", data=data, headers=headers)
+
+
+def test_a_file_from_a_chinese_system_is_looked_at_tried_and_loaded(client: httpx.Client, shop: Shop) -> None:
+    place = _send(client, CSV).headers["location"]
+    columns = client.get(place)
+    assert "商品编码" in columns.text
+    tried = _act(client, place, "try")
+    assert tried.status_code == 200
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in tried.text
+    assert _names(shop) == []
+    loaded = _act(client, place, "load")
+    assert loaded.status_code == 200
+    assert _names(shop) == ["<script>alert(1)</script>", "豆浆"]
+    assert client.get("/data/refused").text.count("goods.csv") == 1
+    assert not list((shop.spill / "uploads").iterdir())
+    assert client.get(place).status_code == 404
+
+
+def _names(shop: Shop) -> list[str]:
+    query = Query.from_sql(
+        "SELECT name FROM product WHERE product_id IN $ids ORDER BY name",
+        name="goods",
+        ids=["900001", "900002", "900003"],
+    )
+    return [row["name"] for row in shop.arrow(query).to_pylist()]
+
+
+def test_a_mapping_that_does_not_fit_is_said_and_nothing_is_written(client: httpx.Client) -> None:
+    place = _send(client, CSV).headers["location"]
+    answer = _act(client, place, "try", {"target:商品编码": ""})
+    assert answer.status_code == 422
+    assert "product_id" in answer.text
+    assert _act(client, place, "discard").status_code == 303
+    assert client.get(place).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["goods.exe", "goods", "../../keys"])
+def test_only_files_that_can_be_read_are_kept(client: httpx.Client, name: str) -> None:
+    assert _send(client, CSV, name).status_code == 400
+
+
+def test_a_file_is_seen_by_who_brought_it_only(client: httpx.Client, shop: Shop) -> None:
+    kept = keep_upload(shop, "a.csv", [CSV], table="product", source="erp", by="somebody else", now=shop.clock())
+    assert client.get(f"/upload/{kept.id}").status_code == 404
+    with pytest.raises(MissingError):
+        find_upload(shop, "../../keys", by="somebody else")
+
+
+def test_a_file_is_kept_for_an_hour_at_most(shop: Shop) -> None:
+    now = shop.clock()
+    old = keep_upload(shop, "a.csv", [CSV], table="product", source="erp", by="ada", now=now - timedelta(hours=2))
+    keep_upload(shop, "b.csv", [CSV], table="product", source="erp", by="ada", now=now)
+    with pytest.raises(MissingError):
+        find_upload(shop, old.id, by="ada")
+
+
+def test_a_computed_table_takes_no_file(shop: Shop) -> None:
+    with pytest.raises(UsageError, match="profile"):
+        keep_upload(shop, "a.csv", [CSV], table="profile", source="erp", by="ada", now=shop.clock())
+
+
+def test_nobody_sends_a_file_without_signing_in(visitor: httpx.Client) -> None:
+    data = {"csrf": token(visitor, "/sign-in"), "table": "product"}
+    headers = {"origin": str(visitor.base_url).rstrip("/")}
+    answer = visitor.post("/upload", data=data, files={"file": ("a.csv", CSV)}, headers=headers)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/sign-in")
+
+
+def test_a_body_that_is_too_large_is_refused(client: httpx.Client) -> None:
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    body = {"csrf": token(client, "/segments/new"), "r.all": "x" * 2_000_000}
+    assert client.post("/segments/preview", data=body, headers=headers).status_code == 413
+
+
+def test_the_endings_offered_are_those_accepted(client: httpx.Client) -> None:
+    assert f'accept="{",".join(ENDINGS)}"' in client.get("/upload").text
+    assert Path("x.csv").suffix in ENDINGS
