@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 from graphlib import TopologicalSorter
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from shopkeeper.schema.step import Refresh
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage import warehouse
 from shopkeeper.storage.lake import Snapshot
+from shopkeeper.storage.retrying import retrying
 
 __all__ = ["Progress", "RunReport", "StepReport", "run"]
 
@@ -89,7 +91,8 @@ def run(
             if progress:
                 progress(plan.name, place, len(ordered))
             began = time.perf_counter()
-            done = replace(_refresh(shop, plan, day, force=force), seconds=round(time.perf_counter() - began, 3))
+            refresh = partial(_refresh, shop, plan, day, force=force)
+            done = replace(retrying(refresh), seconds=round(time.perf_counter() - began, 3))
             shop.state.runs.step(
                 record.id, done.name, rows=done.rows, seconds=done.seconds, skipped=done.skipped, now=now(shop)
             )
@@ -165,13 +168,13 @@ def _refresh(shop: Shop, plan: Plan, as_of: date, *, force: bool) -> StepReport:
     old = None if force else _Noted.found(before)
     if old is not None and before is not None and old.fingerprint == wanted.fingerprint:
         return StepReport(plan.name, before.rows, 0.0, skipped=True, refreshed="nothing")
-    partial = None
+    part = None
     if old is not None and old.code == wanted.code:
         if plan.refresh is Refresh.DAYS:
-            partial = _days(shop, plan, old, wanted)
+            part = _days(shop, plan, old, wanted)
         elif plan.refresh is Refresh.PEOPLE:
-            partial = _people(shop, plan, old, wanted)
-    after, refreshed = partial or (_whole(shop, plan, wanted), "all")
+            part = _people(shop, plan, old, wanted)
+    after, refreshed = part or (_whole(shop, plan, wanted), "all")
     return StepReport(plan.name, after.rows if after else 0, 0.0, skipped=False, refreshed=refreshed)
 
 
@@ -179,8 +182,15 @@ def _whole(shop: Shop, plan: Plan, wanted: _Noted) -> Snapshot | None:
     properties = wanted.properties(plan.name)
     if plan.make is not None:
         rows: pa.Table = plan.make(shop, wanted.as_of)
-        return warehouse.replace_rows(shop.lake, shop.engine, plan.writes, rows, properties)
-    return warehouse.replace(shop.lake, shop.engine, plan.writes, plan.query(wanted.as_of), properties=properties)
+        return warehouse.replace_rows(shop.lake, shop.engine, plan.writes, rows, properties, leases=shop.state.leases)
+    return warehouse.replace(
+        shop.lake,
+        shop.engine,
+        plan.writes,
+        plan.query(wanted.as_of),
+        properties=properties,
+        leases=shop.state.leases,
+    )
 
 
 def _days(shop: Shop, plan: Plan, old: _Noted, wanted: _Noted) -> tuple[Snapshot | None, str] | None:
@@ -192,7 +202,9 @@ def _days(shop: Shop, plan: Plan, old: _Noted, wanted: _Noted) -> tuple[Snapshot
         return shop.lake.snapshot(plan.writes), "0 days"
     query = plan.query(wanted.as_of, days=tuple(days))
     properties = wanted.properties(plan.name)
-    after = warehouse.replace_days(shop.lake, shop.engine, plan.writes, query, days, properties=properties)
+    after = warehouse.replace_days(
+        shop.lake, shop.engine, plan.writes, query, days, properties=properties, leases=shop.state.leases
+    )
     return after, f"{len(days)} days"
 
 
