@@ -66,7 +66,10 @@ class Organisation:
 
 
 def organisation(shop: Shop, as_of: date) -> Organisation:
-    """Reads the organisation as of a day; stores without a node stand right under the chain."""
+    """Reads the organisation as of a day; stores without a node stand right under the chain.
+
+    So do stores that sold but have no master data, or the parts would not add up to the whole.
+    """
     nodes = shop.arrow(
         Query.from_sql(
             "SELECT org_unit_id, parent_id, kind, name FROM org_unit "
@@ -77,7 +80,9 @@ def organisation(shop: Shop, as_of: date) -> Organisation:
     ).to_pylist()
     stores = shop.arrow(
         Query.from_sql(
-            "SELECT store_id, name, org_unit_id, channel, comparable_from, closed_on FROM store ORDER BY store_id",
+            "SELECT store_id, name, org_unit_id, channel, comparable_from, closed_on FROM store "
+            "UNION ALL SELECT DISTINCT d.store_id, NULL, NULL, NULL, NULL, NULL FROM store_day AS d "
+            "ANTI JOIN store AS s ON s.store_id = d.store_id ORDER BY store_id",
             name="stores",
         )
     ).to_pylist()

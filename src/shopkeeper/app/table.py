@@ -142,8 +142,8 @@ def _write_csv(batches: Iterator[pa.RecordBatch], file: Path) -> int:
     rows = 0
     with file.open("w", encoding="utf-8-sig", newline="") as target:
         writer = csv.writer(target)
-        for batch in batches:
-            if rows == 0:
+        for place, batch in enumerate(batches):
+            if place == 0:
                 writer.writerow(batch.schema.names)
             writer.writerows([_cell(value) for value in row.values()] for row in batch.to_pylist())
             rows += batch.num_rows
@@ -169,8 +169,8 @@ def _write_xlsx(batches: Iterator[pa.RecordBatch], file: Path) -> int:
         file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     ) as book:
         sheet = book.add_worksheet("shopkeeper")
-        for batch in batches:
-            if rows == 0:
+        for number, batch in enumerate(batches):
+            if number == 0:
                 sheet.write_row(0, 0, batch.schema.names)
             for row in batch.to_pylist():
                 rows += 1

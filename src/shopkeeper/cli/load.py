@@ -127,6 +127,7 @@ def _counting(*, quiet: bool) -> Iterator[Any]:
         TextColumn("{task.completed:,} rows"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("read", total=None)
         yield lambda name, rows: bar.update(task, description=name, completed=rows)

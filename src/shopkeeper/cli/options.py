@@ -66,7 +66,8 @@ def day_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[
 def progress_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar on standard error; gives the function that is told (what, place from 1, of how many)."""
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
 
         def tell(what: str, place: int, of: int) -> None:

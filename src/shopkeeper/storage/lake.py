@@ -248,7 +248,8 @@ class Lake:
         with translated(f"table {name}"):
             old = [task.file for task in table.scan().plan_files()] if current else []
             gone = [file for file in old if removes is None or removes(file)]
-            if not gone and not files:
+            # What was noted of an empty result is kept too, or it would be computed again each time.
+            if not gone and not files and not properties:
                 return _present(table)
             with table.transaction() as transaction:
                 added = _data_files(transaction, table, files)

@@ -31,7 +31,7 @@ class Engine(Protocol):
         ...
 
     def batches(self, query: Query, inputs: Inputs | None = None, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
-        """Runs a query and gives its rows batch by batch, in bounded memory."""
+        """Runs a query and gives its rows batch by batch, in bounded memory: at least one batch, for the columns."""
         ...
 
     def relation(self, query: Query) -> Any:

@@ -65,7 +65,12 @@ class DuckDBEngine:
     def batches(self, query: Query, inputs: Inputs | None = None, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
         """Runs a query and gives its rows batch by batch."""
         with self._session(query, inputs) as connection:
-            yield from connection.sql(query.sql(pretty=False)).to_arrow_reader(rows)
+            reader, empty = connection.sql(query.sql(pretty=False)).to_arrow_reader(rows), True
+            for batch in reader:
+                empty = False
+                yield batch
+            if empty:
+                yield pa.RecordBatch.from_pylist([], reader.schema)
 
     def relation(self, query: Query) -> Any:
         """Gives a DuckDB relation, not executed; it keeps reading the files it was planned on."""

@@ -118,9 +118,15 @@ class SparkEngine:
         with _translated(query.name), staging(self._lake.location) as place:
             frame = self._frame(query, inputs or {}, {})
             frame.write.parquet(f"file://{place / 'rows'}")
+            schema, empty = None, True
             for file in sorted((place / "rows").glob("*.parquet")):
                 with pq.ParquetFile(file) as opened:
-                    yield from opened.iter_batches(rows)
+                    schema = opened.schema_arrow
+                    for batch in opened.iter_batches(rows):
+                        empty = False
+                        yield batch
+            if empty and schema is not None:
+                yield pa.RecordBatch.from_pylist([], schema)
 
     def relation(self, query: Query) -> Any:
         """Gives a Spark DataFrame, not executed."""
