@@ -56,16 +56,18 @@ def test_a_room_is_described_by_one_sentence(room: str) -> None:
 
 def test_only_the_terminal_that_serves_starts_the_console() -> None:
     starting = {
-        file.name
-        for file in (SOURCE / "cli").glob("*.py")
-        if "shopkeeper.web" in file.read_text(encoding="utf-8")
+        file.name for file in (SOURCE / "cli").glob("*.py") if "shopkeeper.web" in file.read_text(encoding="utf-8")
     }
     assert starting == {"serve.py"}
 
 
 def test_no_file_names_a_registry() -> None:
-    hosts = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("maven", "org"))]
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=False)
+    hosts = [
+        ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("maven", "org"))
+    ]
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if listed.returncode:
         pytest.skip("not a git checkout")
     naming = []

@@ -90,7 +90,7 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_the_readme_names_targets_of_make_that_exist(name: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"make ([a-z]+)\b", (ROOT / name).read_text(encoding="utf-8")))
+    named = set(re.findall(r"^make ([a-z]+)\b", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
     assert named - {"all"}
     assert [target for target in named if f"\n{target}:" not in makefile] == []
 

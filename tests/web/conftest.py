@@ -103,6 +103,8 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+_READY = """() => !document.querySelector("[data-lazy] .skeleton")
+  && [...document.querySelectorAll("[data-chart]")].every((box) => window.echarts?.getInstanceByDom(box))"""
 Opened = Callable[..., Page]
 
 
@@ -134,8 +136,7 @@ def open_page(chromium: Browser, address: str, shop: Shop, request: pytest.Fixtu
         page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: said.append(f"error: {error}"))
         page.goto(address + path)
-        page.wait_for_load_state("networkidle")
-        page.wait_for_function("!document.querySelector('[data-lazy] .skeleton')")
+        page.wait_for_function(_READY)
         return page
 
     yield opened

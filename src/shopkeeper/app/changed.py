@@ -34,7 +34,9 @@ def days_to_redo(
     """
     if any(not _still_there(shop, name, old) for name in (LINES, *([_PRODUCTS] if through else []))):
         return None
-    days = set() if old[LINES] == new[LINES] else set(changed_days(shop.lake, shop.duckdb, LINES, old[LINES], new[LINES]))
+    days = (
+        set() if old[LINES] == new[LINES] else set(changed_days(shop.lake, shop.duckdb, LINES, old[LINES], new[LINES]))
+    )
     products = _changed_products(shop, old, new, through)
     if products is not None and products.num_rows:
         query = Query.from_sql(

@@ -146,7 +146,7 @@ def person_page(shop: Shop, person_id: str) -> PersonPage:
         name="memberships",
         person=person_id,
     )
-    saved = {each.name: each for each in shop.state.segments.all(archived=True)}
+    saved = {each.name: each for each in (*shop.state.segments.all(archived=True), *shop.state.segments.all())}
     return PersonPage(
         person_id,
         stands_at(shop, "profile"),
