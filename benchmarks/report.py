@@ -46,8 +46,9 @@ Installing is not counted.
         """
 All steps up to `profile` over the lake of the made-up chain (`shopkeeper.sample.chain`), against one hand-written
 DuckDB query for the same columns over the same Parquet with the same settings (`benchmarks/peer/profile.sql`), equal
-row by row. On Spark it is the same definition, transpiled, on `local[2]`, its Java machine already started; the figure beside
-it is DuckDB's time for the same steps, and its rows are equal to DuckDB's by a hash over all columns of each table.
+row by row. On Spark it is the same definition, transpiled, on `local[2]`, its Java machine already started; the
+figure beside it is DuckDB's time for the same steps, and its rows are equal to DuckDB's by a hash over all columns of
+each table.
 """,
     ),
     _Part(
