@@ -1,6 +1,5 @@
 """Makes the docs that follow from the code: commands, settings, dictionary, traits; `--check` fails if they drifted."""
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,10 @@ _DOCS = Path(__file__).parent.parent / "docs"
 
 def commands() -> str:
     """The help of every command."""
-    lines = ["# Commands", "", "Made from the program itself by `make check`; every command takes `--help`.", ""]
-    root = click.Context(shopkeeper, info_name="shopkeeper")
+    made = "Made from the program itself by `scripts/generate_docs.py`; every command takes `--help`."
+    lines = ["# Commands", "", made, ""]
+    # A width of its own, so that no terminal's shape gets into the page.
+    root = click.Context(shopkeeper, info_name="shopkeeper", terminal_width=100, **shopkeeper.context_settings)
     lines += _command(shopkeeper, root, 2)
     return "\n".join(lines) + "\n"
 
@@ -101,7 +102,6 @@ _MADE = {"commands.md": commands, "settings.md": settings, "dictionary.md": dict
 
 def main() -> int:
     """Writes the pages, or with `--check` says which drifted."""
-    os.environ["COLUMNS"] = "100"
     drifted = []
     for name, make in _MADE.items():
         file, text = _DOCS / name, make()
