@@ -10,6 +10,7 @@ __all__ = [
     "THEME_COOKIE",
     "clear_session_cookie",
     "form_cookie",
+    "is_secure",
     "issue_form_cookie",
     "put_form_cookie",
     "session_cookie",
@@ -61,14 +62,17 @@ def set_preference(request: Request, response: Response, name: str, value: str) 
     _set(request, response, name, value, _YEAR)
 
 
-def _secure(request: Request) -> bool:
+def is_secure(request: Request) -> bool:
+    """Whether the browser speaks https, with us or with the proxy before us, as the settings say."""
     return request.url.scheme == "https" or bool(request.app.state.shop.settings.web.secure_cookies)
 
 
 def _name(request: Request, what: str) -> str:
     """On https the `__Host-` prefix pins the cookie to this host; loopback http cannot carry it."""
-    return f"__Host-shopkeeper_{what}" if _secure(request) else f"shopkeeper_{what}"
+    return f"__Host-shopkeeper_{what}" if is_secure(request) else f"shopkeeper_{what}"
 
 
 def _set(request: Request, response: Response, name: str, value: str, seconds: int | None) -> None:
-    response.set_cookie(name, value, max_age=seconds, path="/", secure=_secure(request), httponly=True, samesite="lax")
+    response.set_cookie(
+        name, value, max_age=seconds, path="/", secure=is_secure(request), httponly=True, samesite="lax"
+    )

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from shopkeeper.base.errors import ForbiddenError
-from shopkeeper.web.cookies import form_cookie, session_cookie
+from shopkeeper.web.cookies import form_cookie, is_secure, session_cookie
 from shopkeeper.web.signed_in import signed_in
 
 __all__ = ["FIELD", "HEADER", "guard", "token_for"]
@@ -61,7 +61,8 @@ def _own_origin(request: Request) -> bool:
     site = request.headers.get("sec-fetch-site")
     if site is not None and site != "same-origin":
         return False
-    return request.headers.get("origin") == f"{request.url.scheme}://{request.headers.get('host', '')}"
+    scheme = "https" if is_secure(request) else "http"
+    return request.headers.get("origin") == f"{scheme}://{request.headers.get('host', '')}"
 
 
 async def _field(request: Request) -> str:

@@ -1,13 +1,11 @@
 """The overview: the wheel in figures, money by week, stages, campaigns and what to do next."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from shopkeeper.app.pages.campaigns import CampaignResult, campaign_results
 from shopkeeper.app.pages.reading import first_row, rows, stands_at
-from shopkeeper.app.report import report
 from shopkeeper.app.shop import Shop
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.traits import STAGES, TRAITS
@@ -102,18 +100,17 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What the overview shows; `next` as in the morning report."""
+    """What the overview shows."""
 
     as_of: date | None
     wheel: Wheel
     trade: Trade | None
     stages: tuple[Stage, ...]
     campaigns: tuple[CampaignResult, ...]
-    next: tuple[Mapping[str, Any], ...]
 
 
 def overview(shop: Shop) -> Overview:
-    """Gives the overview but for the weeks, which the page asks for by themselves.
+    """Gives the overview but for the weeks and what to do next, which the page asks for by themselves.
 
     Args:
         shop: The shop; what `run` has not computed yet is empty.
@@ -125,7 +122,6 @@ def overview(shop: Shop) -> Overview:
         trade=trade(shop, as_of) if as_of else None,
         stages=_stages(shop),
         campaigns=campaign_results(shop, limit=_CAMPAIGNS_SHOWN),
-        next=report(shop).next if as_of else (),
     )
 
 

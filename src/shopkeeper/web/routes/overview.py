@@ -3,13 +3,14 @@
 from fastapi import APIRouter, Request, Response
 
 from shopkeeper.app.pages.overview import Week, overview, weeks
+from shopkeeper.app.report import Report, report
 from shopkeeper.app.report_words import next_sentence
 from shopkeeper.web.chart import Chart, Series
 from shopkeeper.web.figures import Figures
 from shopkeeper.web.render import Words, figures_of, page, words_of
 from shopkeeper.web.signed_in import SignedIn
 
-__all__ = ["WHERE", "router", "weeks_chart"]
+__all__ = ["WHERE", "next_steps", "router", "weeks_chart"]
 
 router = APIRouter(include_in_schema=False)
 
@@ -25,17 +26,25 @@ WHERE = {
 
 @router.get("/")
 def overview_page(request: Request, _visitor: SignedIn) -> Response:
-    """The overview; its chart comes by itself, so that the page need not wait for it."""
-    figures = figures_of(request)
-    found = overview(request.app.state.shop)
-    steps = [
+    """The overview; what takes longer comes by itself, so that the page need not wait for it."""
+    return page(request, "overview.html", found=overview(request.app.state.shop))
+
+
+@router.get("/overview/next")
+def overview_next(request: Request, _visitor: SignedIn) -> Response:
+    """What to do next, as in the morning report."""
+    return page(request, "next_steps.html", steps=next_steps(report(request.app.state.shop), figures_of(request)))
+
+
+def next_steps(found: Report, figures: Figures) -> list[dict[str, str]]:
+    """What to do next: a sentence and where it leads."""
+    return [
         {
             "sentence": next_sentence(step, figures.currency, figures.language),
             "where": WHERE.get(step["key"], step["where"]),
         }
         for step in found.next
     ]
-    return page(request, "overview.html", found=found, steps=steps)
 
 
 @router.get("/overview/weeks")

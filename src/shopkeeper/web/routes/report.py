@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from shopkeeper.app.organisation import CHAIN, Organisation, Unit, organisation
 from shopkeeper.app.report import report
-from shopkeeper.app.report_words import factor_label, measure_label, next_sentence
+from shopkeeper.app.report_words import factor_label, measure_label
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.web.figures import DASH, Figures
 from shopkeeper.web.render import figures_of, page
-from shopkeeper.web.routes.overview import WHERE
+from shopkeeper.web.routes.overview import next_steps
 from shopkeeper.web.signed_in import SignedIn
 
 __all__ = ["router"]
@@ -46,13 +46,7 @@ def report_page(
         moved=_moved,
         measure_label=lambda name: measure_label(name, figures.language),
         factor=lambda name: factor_label(name, figures.language),
-        steps=[
-            {
-                "sentence": next_sentence(step, figures.currency, figures.language),
-                "where": WHERE.get(step["key"], step["where"]),
-            }
-            for step in found.next
-        ],
+        steps=next_steps(found, figures),
     )
 
 
