@@ -47,7 +47,7 @@ WITH who AS MATERIALIZED (
   GROUP BY no, hash(order_id), business_day, store_id, channel
 ), goods AS (
   SELECT no, item_no, sum(net_amount)::DECIMAL(18,4) AS net
-  FROM order_line JOIN who USING (source, customer_id) JOIN item USING (product_id)
+  FROM order_line JOIN who USING (source, customer_id) LEFT JOIN item USING (product_id) -- an inner join is pushed below two groupings
   WHERE business_day <= $as_of::DATE AND quantity > 0 AND counted
   GROUP BY no, item_no
 ), good AS MATERIALIZED (
