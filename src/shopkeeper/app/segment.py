@@ -63,7 +63,7 @@ class Counted:
 
 def add_starters(shop: Shop) -> None:
     """Saves the segments that any chain wants, where the shop has no segment yet."""
-    if shop.state.segments.all(archived=True):
+    if shop.state.segments.all() or shop.state.segments.all(archived=True):
         return
     for found in starters():
         shop.state.segments.save(

@@ -73,7 +73,12 @@ class Shop:
     @cached_property
     def state(self) -> State:
         """The operational state, at its newest form."""
-        state = State.open(self.settings.storage.state_url or f"sqlite:///{self.folder / 'state.db'}")
+        web = self.settings.web
+        state = State.open(
+            self.settings.storage.state_url or f"sqlite:///{self.folder / 'state.db'}",
+            session_idle=timedelta(minutes=web.session_idle_minutes),
+            session_absolute=timedelta(hours=web.session_hours),
+        )
         state.upgrade()
         return state
 
