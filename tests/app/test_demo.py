@@ -1,0 +1,60 @@
+"""The demo over a shop that an earlier one made: nothing is loaded twice, the report comes whole; other shops are safe.
+
+The whole demo, from an empty folder, is measured by `make bench ONLY=wheel`.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shopkeeper.app.demo import demo
+from shopkeeper.app.sample import COMPLETE_JOURNEY, SAMPLES, settings_of
+from shopkeeper.app.shop import Shop, init
+from shopkeeper.base.errors import AlreadyThereError, ShopkeeperError
+from shopkeeper.cli.main import main
+
+
+def test_a_second_demo_goes_on_where_the_first_ended(journey: Shop) -> None:
+    before = {name: journey.lake.snapshot(name) for name in ("order_line", "profile")}
+    told: list[str] = []
+    again = demo(journey.folder, COMPLETE_JOURNEY, "en", lambda what, _place, _of: told.append(what))
+    assert again.password is None
+    assert again.document["people"] == again.report.people > 0
+    assert not [what for what in told if what.startswith("load")]
+    assert {name: journey.lake.snapshot(name) for name in before} == before
+
+
+def test_the_command_prints_the_report_and_nothing_else(journey: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["demo", "--no-serve", "--shop", str(journey.folder)]
+    assert main([*arguments, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {"as_of", "seconds", "tables", "people", "lifecycle", "segments", "models"} <= set(document)
+    assert document["as_of"] == "2017-12-31"
+    assert main([*arguments, "--lang", "zh"]) == 0
+    out = capsys.readouterr().out
+    assert "早报" in out
+    assert str(journey.folder) in out
+
+
+def test_the_demo_touches_no_other_shop(tmp_path: Path) -> None:
+    init(tmp_path / "own", {"chain.name": "Corner"}).close()
+    with pytest.raises(AlreadyThereError, match="data of its own"):
+        demo(tmp_path / "own", COMPLETE_JOURNEY, "en")
+    init(tmp_path / "chain", settings_of("chain", "zh")).close()
+    with pytest.raises(AlreadyThereError, match="holds chain"):
+        demo(tmp_path / "chain", COMPLETE_JOURNEY, "en")
+
+
+def test_the_demo_fills_no_folder_that_holds_something_else(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    with pytest.raises(ShopkeeperError, match="not empty"):
+        demo(tmp_path / "photos", COMPLETE_JOURNEY, "en")
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_sample_has_settings_in_both_languages(sample: str, language: str, tmp_path: Path) -> None:
+    with init(tmp_path / "shop", settings_of(sample, language)) as shop:
+        assert (shop.settings.chain.sample, shop.settings.chain.language) == (sample, language)

@@ -1,0 +1,145 @@
+"""Loading as a use case: recorded, its mapping remembered, a watermark kept, refused rows let in again."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shopkeeper.app.load import list_refused, load, mapping_for, preview, replay, show_refused
+from shopkeeper.app.shop import Shop, init
+from shopkeeper.base.errors import DataError, MissingError, ShopkeeperError, UsageError
+
+HEADER = "小票号,行号,会员卡号,门店编码,商品编码,交易时间,数量,实收金额\n"
+GOOD = HEADER + "1,1,c1,s1,p1,2026-02-01 10:00:00,1,3.50\n2,1,,s1,p2,2026-02-01 11:00:00,2,7.00\n"
+BAD = HEADER + "3,1,c1,s1,p1,02/27/26 10:00,1,3.50\n"
+
+MENDED = """
+table = "order_line"
+source = "till"
+
+[columns]
+order_id = "小票号"
+line_no = "行号"
+customer_id = "会员卡号"
+store_id = "门店编码"
+product_id = "商品编码"
+ordered_at = { column = "交易时间", format = "%m/%d/%y %H:%M" }
+quantity = "数量"
+net_amount = "实收金额"
+channel = { constant = "store" }
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with init(tmp_path / "shop", {"chain.time_zone": "Asia/Shanghai"}) as made:
+        yield made
+
+
+def _file(shop: Shop, text: str, name: str = "lines.csv") -> str:
+    file = shop.folder.parent / name
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def _rows(shop: Shop) -> int:
+    found = shop.lake.snapshot("order_line")
+    return found.rows if found else 0
+
+
+def test_a_load_is_recorded_with_its_counts(shop: Shop) -> None:
+    receipt = load(shop, "order_line", [_file(shop, GOOD)], source="till", by="somebody")
+    (record,) = shop.state.loads.recent()
+    assert (receipt.received, receipt.stored, _rows(shop)) == (2, 2, 2)
+    assert (record.table_name, record.source, record.started_by, record.state) == (
+        "order_line",
+        "till",
+        "somebody",
+        "done",
+    )
+    assert record.counts["stored"] == 2
+    assert str(shop.folder.parent) not in record.file_name
+
+
+def test_the_mapping_of_a_source_is_remembered(shop: Shop) -> None:
+    file = _file(shop, GOOD)
+    assert mapping_for(shop, "order_line", [file], source="till", mapping=None)[1] == "proposed"
+    load(shop, "order_line", [file], source="till")
+    assert mapping_for(shop, "order_line", [file], source="till", mapping=None)[1] == "saved"
+    assert mapping_for(shop, "order_line", [file], source="app", mapping=None)[1] == "proposed"
+
+
+def test_a_failed_load_is_recorded_and_changes_nothing(shop: Shop) -> None:
+    with pytest.raises(ShopkeeperError):
+        load(shop, "order_line", [_file(shop, "colour,shape\nred,round\n")], source="till")
+    assert _rows(shop) == 0
+
+
+def test_headers_that_say_nothing_name_what_is_missing(shop: Shop) -> None:
+    with pytest.raises(DataError, match="order_id") as error:
+        mapping_for(shop, "order_line", [_file(shop, "colour,shape\nred,round\n")], source="till", mapping=None)
+    assert "--mapping" in str(error.value)
+
+
+def test_a_preview_changes_nothing_at_all(shop: Shop) -> None:
+    found = preview(shop, "order_line", [_file(shop, GOOD)], source="till")
+    assert (found.receipt.received, found.receipt.stored) == (2, 2)
+    assert (_rows(shop), shop.state.loads.recent(), shop.state.mappings.find("till", "order_line")) == (0, [], None)
+
+
+def test_refused_rows_wait_and_come_in_with_a_mended_mapping(shop: Shop, tmp_path: Path) -> None:
+    mapping = tmp_path / "till.toml"
+    mapping.write_text(MENDED.replace("%m/%d/%y", "%d/%m/%y"), encoding="utf-8")
+    receipt = load(shop, "order_line", [_file(shop, BAD)], source="till", mapping=mapping)
+    assert (receipt.stored, receipt.refused) == (0, 1)
+    (waiting,) = list_refused(shop)
+    assert (waiting["table_name"], waiting["source"], waiting["rows"]) == ("order_line", "till", 1)
+    (row,) = show_refused(shop, "order_line").to_pylist()
+    assert row["column_name"] == "ordered_at"
+    still = replay(shop, "order_line", source="till")
+    assert (still.stored, still.refused) == (0, 1)
+    mapping.write_text(MENDED, encoding="utf-8")
+    again = replay(shop, "order_line", source="till", mapping=mapping)
+    assert (again.received, again.stored, _rows(shop)) == (1, 1, 1)
+    assert list_refused(shop) == []
+    assert replay(shop, "order_line", source="till").received == 0
+
+
+def test_replaying_without_a_mapping_says_how(shop: Shop) -> None:
+    with pytest.raises(MissingError, match="--mapping"):
+        replay(shop, "order_line", source="nobody")
+
+
+def test_a_computed_table_is_not_loaded(shop: Shop) -> None:
+    with pytest.raises(UsageError, match="computed"):
+        load(shop, "profile", [_file(shop, GOOD)])
+
+
+def test_a_database_is_loaded_on_from_its_watermark(shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "till.db"
+    columns = "order_id, line_no, store_id, product_id, ordered_at, quantity, net_amount"
+    query, url = f"SELECT {columns} FROM line", f"sqlite:///{file}"
+
+    def sell(*days: int) -> None:
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute(f"CREATE TABLE IF NOT EXISTS line ({columns})")
+            rows = [(f"o{day}", 1, "s1", "p1", f"2026-02-{day:02} 10:00:00", 1, 3.5) for day in days]
+            database.executemany("INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    sell(1, 2)
+    assert load(shop, "order_line", [url], source="erp", query=query, since="ordered_at").stored == 2
+    sell(3)
+    second = load(shop, "order_line", [url], source="erp", query=query, since="ordered_at")
+    assert second.stored == 1
+    assert second.received < 3
+    assert _rows(shop) == 3
+
+
+def test_what_signs_in_to_a_database_is_not_recorded(shop: Shop) -> None:
+    url = "postgresql://reader:hunter2@127.0.0.1:1/till"
+    with pytest.raises(ShopkeeperError) as error:
+        load(shop, "product", [url], source="erp", query="SELECT 1")
+    assert "hunter2" not in str(error.value)
+    assert "hunter2" not in str([(record.file_name, record.error) for record in shop.state.loads.recent()])
