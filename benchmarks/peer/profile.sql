@@ -52,16 +52,14 @@ WITH who AS MATERIALIZED (
   GROUP BY no, item_no
 ), good AS MATERIALIZED (
   SELECT no, net, department_no, category_no, brand_no, tier FROM goods JOIN item USING (item_no)
+), variety AS (
+  SELECT no, count(*) AS products, sum(net)::DOUBLE AS all_net, coalesce(sum(CASE WHEN tier = 1 THEN net END), 0)::DOUBLE AS low,
+    coalesce(sum(CASE WHEN tier = 2 THEN net END), 0)::DOUBLE AS middle_tier, coalesce(sum(CASE WHEN tier = 3 THEN net END), 0)::DOUBLE AS high
+  FROM good GROUP BY no
 ), best_department AS (
-  SELECT no, sum(products)::BIGINT AS products, sum(net)::DOUBLE AS all_net, coalesce(sum(low), 0)::DOUBLE AS low,
-    coalesce(sum(middle), 0)::DOUBLE AS middle_tier, coalesce(sum(high), 0)::DOUBLE AS high, count(department_no) AS departments,
-    max(CASE WHEN department_no IS NOT NULL THEN net END) AS net,
+  SELECT no, count(*) AS departments, max(net) AS net,
     max(CASE WHEN net > 0 THEN round(net::DOUBLE * 10000)::BIGINT * 1000000 + 999999 - department_no END) AS best
-  FROM (
-    SELECT no, department_no, count(*) AS products, sum(net)::DECIMAL(18,4) AS net, sum(CASE WHEN tier = 1 THEN net END)::DECIMAL(18,4) AS low,
-      sum(CASE WHEN tier = 2 THEN net END)::DECIMAL(18,4) AS middle, sum(CASE WHEN tier = 3 THEN net END)::DECIMAL(18,4) AS high
-    FROM good GROUP BY no, department_no
-  ) GROUP BY no
+  FROM (SELECT no, department_no, sum(net)::DECIMAL(18,4) AS net FROM good WHERE department_no IS NOT NULL GROUP BY ALL) GROUP BY no
 ), best_category AS (
   SELECT no, count(*) AS categories, max(net) AS net,
     max(CASE WHEN net > 0 THEN round(net::DOUBLE * 10000)::BIGINT * 1000000 + 999999 - category_no END) AS best
@@ -124,7 +122,7 @@ WITH who AS MATERIALIZED (
     CASE WHEN last_purchase_on IS NOT NULL THEN 1 + (recency_days <= 120)::BIGINT + (recency_days <= 60)::BIGINT + (recency_days <= 30)::BIGINT + (recency_days <= 7)::BIGINT END AS rp,
     CASE WHEN last_purchase_on IS NOT NULL THEN 1 + (orders_365d >= 3)::BIGINT + (orders_365d >= 6)::BIGINT + (orders_365d >= 12)::BIGINT + (orders_365d >= 24)::BIGINT END AS fp,
     CASE WHEN last_purchase_on IS NOT NULL THEN 1 + (monetary_365d >= 100)::BIGINT + (monetary_365d >= 500)::BIGINT + (monetary_365d >= 1000)::BIGINT + (monetary_365d >= 2000)::BIGINT END AS mp
-  FROM customer JOIN who USING (source, customer_id) LEFT JOIN total USING (no) LEFT JOIN rhythm USING (no) LEFT JOIN best_department USING (no)
+  FROM customer JOIN who USING (source, customer_id) LEFT JOIN total USING (no) LEFT JOIN rhythm USING (no) LEFT JOIN variety USING (no) LEFT JOIN best_department USING (no)
   LEFT JOIN best_category USING (no) LEFT JOIN best_brand USING (no) LEFT JOIN best_store USING (no) LEFT JOIN best_channel USING (no)
   LEFT JOIN best_weekday USING (no) LEFT JOIN best_hour USING (no) CROSS JOIN cut
   WHERE total.no IS NOT NULL OR registered_at IS NULL OR (registered_at AT TIME ZONE $time_zone)::DATE <= $as_of::DATE

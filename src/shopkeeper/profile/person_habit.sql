@@ -28,30 +28,25 @@ WITH who AS (
 ), good AS (
   SELECT goods.no, goods.net, item.department_no, item.category_no, item.brand_no, item.price_tier
   FROM goods LEFT JOIN item ON item.item_no = goods.item_no
-), department AS (
+), variety AS (
   SELECT
     no,
-    department_no,
     count(*) AS products,
-    CAST(sum(net) AS DECIMAL(18,4)) AS net,
-    CAST(sum(CASE WHEN price_tier = 1 THEN net END) AS DECIMAL(18,4)) AS low,
-    CAST(sum(CASE WHEN price_tier = 2 THEN net END) AS DECIMAL(18,4)) AS middle,
-    CAST(sum(CASE WHEN price_tier = 3 THEN net END) AS DECIMAL(18,4)) AS high
-  FROM good GROUP BY no, department_no
+    CAST(sum(net) AS DOUBLE) AS net,
+    CAST(coalesce(sum(CASE WHEN price_tier = 1 THEN net END), 0) AS DOUBLE) AS low,
+    CAST(coalesce(sum(CASE WHEN price_tier = 2 THEN net END), 0) AS DOUBLE) AS middle,
+    CAST(coalesce(sum(CASE WHEN price_tier = 3 THEN net END), 0) AS DOUBLE) AS high
+  FROM good GROUP BY no
+), department AS (
+  SELECT no, department_no, CAST(sum(net) AS DECIMAL(18,4)) AS net
+  FROM good WHERE department_no IS NOT NULL GROUP BY no, department_no
 ), category AS (
   SELECT no, category_no, CAST(sum(net) AS DECIMAL(18,4)) AS net FROM good WHERE category_no IS NOT NULL GROUP BY no, category_no
 ), brand AS (
   SELECT no, brand_no, CAST(sum(net) AS DECIMAL(18,4)) AS net FROM good WHERE brand_no IS NOT NULL GROUP BY no, brand_no
 ), best_department AS (
   SELECT
-    no,
-    CAST(sum(products) AS BIGINT) AS products,
-    CAST(sum(net) AS DOUBLE) AS all_net,
-    CAST(coalesce(sum(low), 0) AS DOUBLE) AS low,
-    CAST(coalesce(sum(middle), 0) AS DOUBLE) AS middle,
-    CAST(coalesce(sum(high), 0) AS DOUBLE) AS high,
-    count(department_no) AS departments,
-    max(CASE WHEN department_no IS NOT NULL THEN net END) AS net,
+    no, count(*) AS departments, max(net) AS net,
     max(CASE WHEN net > 0 THEN
       least(CAST(round(CAST(net AS DOUBLE) * 10000) AS BIGINT), 9000000000000) * 1000000 + 999999 - department_no
     END) AS best
@@ -154,11 +149,11 @@ SELECT
     / (rhythm.days / rhythm.gaps)
   END AS gap_variation,
   department_name.department AS favourite_department,
-  CASE WHEN best_department.best IS NOT NULL THEN CAST(best_department.net AS DOUBLE) / best_department.all_net END AS favourite_department_share,
+  CASE WHEN best_department.best IS NOT NULL THEN CAST(best_department.net AS DOUBLE) / variety.net END AS favourite_department_share,
   category_name.category AS favourite_category,
-  CASE WHEN best_category.best IS NOT NULL THEN CAST(best_category.net AS DOUBLE) / best_department.all_net END AS favourite_category_share,
+  CASE WHEN best_category.best IS NOT NULL THEN CAST(best_category.net AS DOUBLE) / variety.net END AS favourite_category_share,
   brand_name.brand AS favourite_brand,
-  CASE WHEN best_brand.best IS NOT NULL THEN CAST(best_brand.net AS DOUBLE) / best_department.all_net END AS favourite_brand_share,
+  CASE WHEN best_brand.best IS NOT NULL THEN CAST(best_brand.net AS DOUBLE) / variety.net END AS favourite_brand_share,
   place.store_id AS favourite_store,
   CAST(best_store.best // 1000000 AS DOUBLE) / CAST(total.orders AS DOUBLE) AS favourite_store_share,
   way.channel AS favourite_channel,
@@ -167,7 +162,7 @@ SELECT
   CAST(best_weekday.best // 10 AS DOUBLE) / CAST(total.orders AS DOUBLE) AS favourite_weekday_share,
   99 - best_hour.best % 100 AS favourite_hour,
   CAST(best_hour.best // 100 AS DOUBLE) / CAST(total.orders AS DOUBLE) AS favourite_hour_share,
-  coalesce(best_department.products, 0) AS products_ever,
+  coalesce(variety.products, 0) AS products_ever,
   coalesce(best_category.categories, 0) AS categories_ever,
   coalesce(best_department.departments, 0) AS departments_ever,
   coalesce(best_brand.brands, 0) AS brands_ever,
@@ -177,12 +172,13 @@ SELECT
   CAST(total.discount_lines AS DOUBLE) / nullif(CAST(total.lines AS DOUBLE), 0) AS discount_line_share,
   CAST(total.coupon_discount AS DOUBLE) / nullif(CAST(total.gross AS DOUBLE), 0) AS coupon_share,
   CAST(total.coupon_orders AS DOUBLE) / nullif(CAST(total.orders AS DOUBLE), 0) AS coupon_order_share,
-  (best_department.middle / 2 + best_department.high)
-    / nullif(best_department.low + best_department.middle + best_department.high, 0) AS price_index,
+  (variety.middle / 2 + variety.high)
+    / nullif(variety.low + variety.middle + variety.high, 0) AS price_index,
   CAST(total.returned AS DOUBLE) / nullif(CAST(total.bought AS DOUBLE), 0) AS return_rate
 FROM total
 JOIN name ON name.no = total.no
 LEFT JOIN rhythm ON rhythm.no = total.no
+LEFT JOIN variety ON variety.no = total.no
 LEFT JOIN best_department ON best_department.no = total.no
 LEFT JOIN department_name ON department_name.department_no = 999999 - best_department.best % 1000000
 LEFT JOIN best_category ON best_category.no = total.no
