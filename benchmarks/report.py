@@ -70,6 +70,15 @@ views, run in turns, medians.
 """,
     ),
     _Part(
+        "effect",
+        "The effect of campaigns",
+        """
+Ten made-up chains whose campaigns chose whom to target by what people spent, so that the plain difference misleads: in
+how many the 95 % interval covers the planted effect; and, with a confounder that nobody recorded, in how many the
+placebo fails and the report says not to believe it.
+""",
+    ),
+    _Part(
         "response",
         "The response model",
         """

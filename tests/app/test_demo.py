@@ -5,10 +5,13 @@ The whole demo, from an empty folder, is measured by `make bench ONLY=wheel`.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 
 from shopkeeper.app.demo import demo
+from shopkeeper.app.log import logger
 from shopkeeper.app.sample import COMPLETE_JOURNEY, SAMPLES, settings_of
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.errors import AlreadyThereError, ShopkeeperError
@@ -35,6 +38,22 @@ def test_the_command_prints_the_report_and_nothing_else(journey: Shop, capsys: p
     out = capsys.readouterr().out
     assert "早报" in out
     assert str(journey.folder) in out
+
+
+def test_what_is_logged_on_the_way_stays_out_of_the_document(
+    journey: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    structlog.reset_defaults()  # as in a new process
+
+    def and_says(*arguments: Any, **named: Any) -> Any:
+        logger("demo").warning("something to know")
+        return demo(*arguments, **named)
+
+    monkeypatch.setattr("shopkeeper.cli.demo.demo", and_says)
+    assert main(["demo", "--no-serve", "--json", "--shop", str(journey.folder)]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["people"]
+    assert "something to know" in said.err
 
 
 def test_the_demo_touches_no_other_shop(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import click
 from rich.console import Console
 
 from shopkeeper.app.demo import demo
+from shopkeeper.app.log import configure_log
 from shopkeeper.app.sample import COMPLETE_JOURNEY, SAMPLES
 from shopkeeper.app.shop import open_shop
+from shopkeeper.base.settings import LogSettings
 from shopkeeper.cli.options import common, progress_bar
 from shopkeeper.cli.output import emit
 from shopkeeper.cli.report import render_report
@@ -29,6 +31,7 @@ def demo_command(
     A shop that an earlier demo made in the folder is used again: what did not change is skipped.
     """
     del debug
+    configure_log(LogSettings())  # there is no shop yet whose settings could say otherwise
     with progress_bar(quiet=as_json) as tell:
         result = demo(folder, sample, lang, progress=tell)
 
