@@ -6,6 +6,7 @@ and threads, keeps no table between, and writes its one result as Parquet with t
 processes of their own, in turns, twice; the shorter time of each counts.
 """
 
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ _MAIN = "20m"
 _MEMORY, _MEMORY_GB = "5GB", 6
 _ROUNDS = 2
 _RATIO, _PEER_CPU, _GROWTH = 1.3, 60, 1.3
-_PEER = Path(__file__).parent / "peer" / "profile.sql"
+_PEER = Path(__file__).parent / "peer"
 _COLUMNS = table("profile").column_names
 
 
@@ -82,11 +83,11 @@ def _size(size: str, *, peer: bool) -> tuple[_Times, _Times | None]:
         result = shop.folder / "peer.parquet"
         own, others = [], []
         for _ in range(_ROUNDS if peer else 1):
-            own.append(_child("ours", shop, as_of, result))
+            own.append(_ours(shop, as_of))
             say(f"{size} ours: {own[-1].seconds:.1f} s, {own[-1].cpu_seconds:.1f} CPU s, {own[-1].peak_gb:.1f} GB; "
                 f"{own[-1].output.strip()}")  # fmt: skip
             if peer:
-                others.append(_child("peer", shop, as_of, result))
+                others.append(_peer(shop, as_of, result))
                 say(f"{size} peer: {others[-1].seconds:.1f} s, {others[-1].cpu_seconds:.1f} CPU s, "
                     f"{others[-1].peak_gb:.1f} GB")  # fmt: skip
         if peer:
@@ -94,8 +95,31 @@ def _size(size: str, *, peer: bool) -> tuple[_Times, _Times | None]:
         return _best(own, lines), _best(others, lines) if peer else None
 
 
-def _child(who: str, shop: Shop, as_of: date, result: Path) -> Measured:
-    return measured([sys.executable, "-m", "benchmarks.profile", who, str(shop.folder), as_of.isoformat(), str(result)])
+def _ours(shop: Shop, as_of: date) -> Measured:
+    return measured([sys.executable, "-m", "benchmarks.profile", str(shop.folder), as_of.isoformat()])
+
+
+def _peer(shop: Shop, as_of: date, result: Path) -> Measured:
+    """Runs the one query over the very files of the lake."""
+    job = {
+        "query": str(_PEER / "profile.sql"),
+        "files": {name: shop.lake.files(name) for name in ("customer", "product", "order_line")},
+        "values": {
+            "as_of": str(as_of),
+            "first_of_month": str(as_of.replace(day=1)),
+            "time_zone": shop.settings.chain.time_zone,
+            "lifecycle_version": lifecycle_cuts(shop.settings.lifecycle).version,
+            "rfm_version": rfm_cuts(shop.settings.rfm).version,
+        },
+        "config": {
+            "memory_limit": _MEMORY,
+            "threads": CORES,
+            "preserve_insertion_order": False,
+            "temp_directory": str(shop.folder / "spill"),
+        },
+        "result": str(result),
+    }
+    return measured([sys.executable, str(_PEER / "query.py"), json.dumps(job)])
 
 
 def _best(runs: list[Measured], lines: int) -> _Times:
@@ -121,40 +145,12 @@ def _hold_equal(shop: Shop, result: Path) -> None:
     say("  equal row by row")
 
 
-def _ours(folder: Path, as_of: date) -> None:
+def _everything(folder: Path, as_of: date) -> None:
     with open_shop(folder) as shop:
         found = refresh(shop, until="profile", as_of=as_of, force=True, by="benchmark")
         print(", ".join(f"{step.name} {step.seconds:.1f} s" for step in found.steps))
 
 
-def _peer(folder: Path, as_of: date, result: Path) -> None:
-    """Runs the one query over the very files of the lake."""
-    with open_shop(folder) as shop:
-        files = {name: shop.lake.files(name) for name in ("customer", "product", "order_line")}
-        values = {
-            "$as_of": as_of,
-            "$first_of_month": as_of.replace(day=1),
-            "$time_zone": shop.settings.chain.time_zone,
-            "$lifecycle_version": lifecycle_cuts(shop.settings.lifecycle).version,
-            "$rfm_version": rfm_cuts(shop.settings.rfm).version,
-        }
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": _MEMORY, "threads": CORES, "preserve_insertion_order": False,
-        "temp_directory": str(folder / "spill"),
-    }  # fmt: skip
-    with duckdb.connect(config=config) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for name, each in files.items():
-            connection.read_parquet(each).create_view(name)
-        text = _PEER.read_text(encoding="utf-8")
-        for name, value in values.items():
-            text = text.replace(name, f"'{value}'")
-        connection.execute(f"COPY ({text}) TO '{result}' (FORMAT parquet, COMPRESSION zstd)")
-
-
 if __name__ == "__main__":
-    _, who, place, day, target = sys.argv
-    if who == "ours":
-        _ours(Path(place), date.fromisoformat(day))
-    else:
-        _peer(Path(place), date.fromisoformat(day), Path(target))
+    _, place, day = sys.argv
+    _everything(Path(place), date.fromisoformat(day))
