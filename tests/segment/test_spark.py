@@ -1,17 +1,20 @@
 """The SQL of audiences gives the same people on Spark, on one fixed world."""
 
-import os
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from shopkeeper.schema.query import Query
 from shopkeeper.segment.catalogue import Catalogue
 from shopkeeper.segment.compile import count, members
 from shopkeeper.segment.line import parse
+from shopkeeper.storage.lake import Lake
 from tests.segment.conftest import Shop
 from tests.segment.oracle import World, is_in
+from tests.spark_cluster import Engines
 
 _DAY = date(2017, 3, 31)
 _LINES = (
@@ -115,29 +118,17 @@ def test_the_lines_choose_somebody(shop: Shop) -> None:
 
 
 @pytest.mark.spark
-def test_spark_agrees(shop: Shop, tmp_path: Path) -> None:
-    sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed")
+def test_spark_agrees(shop: Shop, spark_engine: Engines, tmp_path: Path) -> None:
     world = _world()
     shop.fill(world)
-    spark = (
-        sql.SparkSession.builder.master("local[1]")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.warehouse.dir", os.fspath(tmp_path / "warehouse"))
-        .getOrCreate()
-    )
-    try:
-        for name in world.rows:
-            file = tmp_path / f"{name}.parquet"
-            shop.connection.execute(f"COPY \"{name}\" TO '{file}' (FORMAT parquet)")
-            spark.read.parquet(os.fspath(file)).createOrReplaceTempView(name)
-        for line in _LINES:
-            tree = parse(line)
-            query = members(tree, _DAY, Catalogue(time_zone=world.time_zone))
-            found = {row[0] for row in spark.sql(query.sql("spark")).collect()}
-            assert found == {f"p{n}" for n in range(1, 5) if is_in(tree, f"p{n}", world)}, line
-        sizes = spark.sql(count(parse(_LINES[0]), _DAY).sql("spark")).collect()
-        assert sizes[0]["of"] == 4
-    finally:
-        spark.stop()
+    rows = {name: shop.connection.sql(f'SELECT * FROM "{name}"').to_arrow_table() for name in world.rows}
+    spark = spark_engine(Lake(tmp_path))
+
+    def on_spark(query: Query) -> pa.Table:
+        return spark.arrow(query, {name: rows[name] for name in query.tables if name in rows})
+
+    for line in _LINES:
+        tree = parse(line)
+        found = on_spark(members(tree, _DAY, Catalogue(time_zone=world.time_zone)))["person_id"].to_pylist()
+        assert set(found) == {f"p{n}" for n in range(1, 5) if is_in(tree, f"p{n}", world)}, line
+    assert on_spark(count(parse(_LINES[0]), _DAY))["of"].to_pylist() == [4]
