@@ -15,6 +15,7 @@ from shopkeeper.app.plan import Plan
 from shopkeeper.app.shop import Shop
 from shopkeeper.app.steps import plans
 from shopkeeper.insight import morning
+from shopkeeper.profile.coverage import member_share
 from shopkeeper.schema.query import Query
 from tests.spark_cluster import Engines
 
@@ -70,6 +71,7 @@ def _of_report(shop: Shop) -> dict[str, Query]:
         "stores": morning.store_query(days, []),
         "departments": morning.department_query(days, stores),
         "newcomers": morning.newcomer_query(days, []),
+        "member share": member_share(days.last_week, days.day, "store_id"),
     }
 
 
@@ -98,7 +100,7 @@ def test_the_report_reads_the_same(which: str, request: pytest.FixtureRequest, s
     shop: Shop = request.getfixturevalue(which)
     spark = spark_engine(shop.lake)
     found = {name: _differences(shop.duckdb.arrow(q), spark.arrow(q)) for name, q in _of_report(shop).items()}
-    assert found == {"stores": [], "departments": [], "newcomers": []}
+    assert found == {"stores": [], "departments": [], "newcomers": [], "member share": []}
 
 
 @pytest.mark.parametrize("name", ["basket", "store_day"])
