@@ -32,6 +32,8 @@ def chain_shop(size: str, memory: str = "6GB") -> Iterator[Shop]:
         RuntimeError: The disk is too full.
     """
     place = os.environ.get("SHOPKEEPER_BENCH_FOLDER")
+    if place is not None:
+        Path(place).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"shopkeeper-{size}-", dir=place) as made:
         folder = Path(made)
         free = shutil.disk_usage(folder).free / 1e9

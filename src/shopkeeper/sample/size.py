@@ -74,7 +74,7 @@ class ChainSize:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
-_BENCH = ChainSize(days=730, stores=500, products=10_000, campaign_every=3)
+_BENCH = ChainSize(days=730, stores=500, products=10_000, campaign_every=3, sources="one")
 SIZES: dict[str, ChainSize] = {
     "demo": ChainSize(),
     "2m": _BENCH.but(lines=2_000_000, people=100_000),
