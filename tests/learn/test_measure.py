@@ -48,6 +48,21 @@ def test_gain_of_a_perfect_ranking_is_full_at_the_share_of_responders() -> None:
     assert [(point.share, point.captured) for point in points] == [(0, 0), (0.25, 1), (0.5, 1), (0.75, 1), (1, 1)]
 
 
+def test_people_of_one_probability_are_found_evenly_whatever_their_order() -> None:
+    responded, said = np.array([1, 1, 0, 0, 0, 0, 0, 0]), np.array([0.9, 0.1, 0.9, 0.1, 0.1, 0.9, 0.1, 0.9])
+    points = [(0.0, 0.0), (0.25, 0.25), (0.5, 0.5), (0.75, 0.75), (1.0, 1.0)]
+    for order in (np.arange(8), np.arange(8)[::-1]):
+        found = gain(responded[order], said[order], points=4)
+        assert [(point.share, point.captured) for point in found] == points
+
+
+def test_the_tenth_of_the_gain_chart_is_the_rate_of_the_best_tenth() -> None:
+    random = np.random.default_rng(5)
+    responded, said = random.integers(0, 2, 430), random.integers(0, 6, 430) / 6
+    (tenth,) = (point for point in gain(responded, said) if round(point.share, 9) == 0.1)
+    assert tenth.captured * responded.sum() / 43 == pytest.approx(measure(responded, said).top_tenth_rate)
+
+
 def test_households_that_repeat_widen_the_interval() -> None:
     random = np.random.default_rng(3)
     responded = random.integers(0, 2, 200)

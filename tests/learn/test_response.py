@@ -73,8 +73,18 @@ def test_the_card_has_the_shape_acceptance_reads(tested: response.Backtest) -> N
     assert card["code_hash"] == code_hash()
     assert sum(each["people"] for each in card["calibration"]) == 5 * PEOPLE
     assert card["gain"][-1] == {"share": 1.0, "captured": 1.0}
+    assert card["baseline_gain"].keys() == card["baselines"].keys()
+    assert all(points[-1] == {"share": 1.0, "captured": 1.0} for points in card["baseline_gain"].values())
     assert "1 of the 5 test campaigns end later" in card["notes"]["en"][0]
     assert len(card["notes"]["en"]) == len(card["notes"]["zh"])
+
+
+def test_the_gain_of_a_baseline_is_that_of_its_figures(tested: response.Backtest) -> None:
+    card = tested.card
+    assert [point.captured for point in card.baseline_gain["base rate"]] == pytest.approx(np.linspace(0, 1, 21))
+    for name, points in card.baseline_gain.items():
+        found_in_tenth = points[2].captured * card.test.responders / (card.test.rows / 10)
+        assert found_in_tenth == pytest.approx(card.baselines[name].top_tenth_rate)
 
 
 def test_the_same_seeds_give_the_same_card(tested: response.Backtest) -> None:

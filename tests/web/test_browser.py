@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from shopkeeper.app.pages.models import model_page
 from shopkeeper.app.shop import Shop
 from shopkeeper.schema.query import Query
 from tests import shop as shops
@@ -110,7 +111,7 @@ def test_every_chart_draws_its_data_and_has_them_as_a_table(open_page: Opened, p
         if chart["spec"]["kind"] == "labelled":
             _holds_labels(chart)
         elif chart["spec"]["kind"] == "curves":
-            assert {curve["name"] for curve in chart["spec"]["curves"]} <= set(chart["texts"])
+            _holds_curves(chart)
         elif chart["spec"]["kind"] == "flow":
             assert {node["name"] for node in chart["spec"]["nodes"]} <= set(chart["texts"])
             assert [[link["source"], link["target"]] for link in chart["spec"]["links"]] == chart["rows"]
@@ -127,6 +128,34 @@ def _holds_labels(chart: dict[str, Any]) -> None:
     assert drawn == sorted(drawn, key=labels.index), "labels are drawn out of order"
     assert drawn[0] == labels[0]
     assert len(drawn) >= min(len(labels), 5)
+
+
+def _holds_curves(chart: dict[str, Any]) -> None:
+    curves = {curve["name"]: curve for curve in chart["spec"]["curves"]}
+    assert len(curves) == len(chart["spec"]["curves"]), "two curves of one name"
+    assert curves.keys() <= set(chart["texts"]), "a curve that the legend does not name"
+    drawn = dict(zip(chart["names"], chart["series"], strict=True))
+    assert {name: drawn[name] for name in curves} == {name: curve["points"] for name, curve in curves.items()}
+    assert all(len(row) == len(chart["headings"]) for row in chart["rows"])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_gain_chart_draws_the_model_and_every_baseline_of_the_card(
+    open_page: Opened, shop: Shop, language: str
+) -> None:
+    chart = open_page("/models/response", language=language).locator("#chart-gain [data-chart]").evaluate(_DRAWN)
+    card = model_page(shop, "response").card
+    expected = [card["gain"], *card["baseline_gain"].values()]
+    drawn = sorted(tuple(captured for _share, captured in points) for points in chart["series"])
+    wanted = sorted(tuple(point["captured"] for point in points) for points in expected)
+    assert [value for each in drawn for value in each] == pytest.approx([value for each in wanted for value in each])
+    assert {tuple(share for share, _captured in points) for points in chart["series"]} == {
+        tuple(point["share"] for point in card["gain"])
+    }
+    assert chart["headings"][1:] == chart["names"]
+    for place, points in enumerate(chart["series"], start=1):
+        shown = [float(row[place].rstrip("%")) for row in chart["rows"]]
+        assert shown == pytest.approx([captured * 100 for _share, captured in points], abs=0.051)
 
 
 def test_the_weeks_drawn_add_up_to_the_sales_of_the_lake(open_page: Opened, shop: Shop) -> None:

@@ -1,7 +1,9 @@
 """What the pages say is what the lake holds."""
 
 import itertools
+import json
 import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +13,7 @@ from shopkeeper.app.pages.overview import overview, weeks
 from shopkeeper.app.pages.people import PeopleFilter, people
 from shopkeeper.app.shop import Shop
 from shopkeeper.schema.query import Query
+from shopkeeper.storage.models import Models
 
 
 def _one(shop: Shop, text: str) -> float:
@@ -54,6 +57,18 @@ def test_filters_add_up(shop: Shop) -> None:
         people(shop, PeopleFilter(stage=stage)).total for stage in ("prospect", "new", "active", "sleeping", "lapsed")
     ]
     assert sum(by_stage) == everybody
+
+
+def test_a_card_from_before_baselines_had_points_still_opens(
+    client: httpx.Client, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = {key: value for key, value in shop.models.get("response").card.items() if key != "baseline_gain"}
+    older = Models(tmp_path)
+    older.put("response", "older", {"model.zip": b""}, card)
+    monkeypatch.setitem(shop.__dict__, "models", older)
+    page = client.get("/models/response").text
+    (spec,) = re.findall(r'id="chart-gain">.*?<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert [curve["name"] for curve in json.loads(spec)["curves"]] == ["The model", "Base rate (guessing)"]
 
 
 def test_a_search_by_customer_id_goes_to_the_person(client: httpx.Client) -> None:

@@ -52,6 +52,7 @@ class Card:
         baselines: The same metrics of what one would do without the model.
         calibration: What was said and what came, tenth by tenth (mean probability of the seeds).
         gain: The gain chart's points (mean probability of the seeds).
+        baseline_gain: The same points of each baseline.
         seeds: The seeds.
         code_hash: Hash of the room's code.
         notes: What a reader must know, by language (`en`, `zh`).
@@ -68,6 +69,7 @@ class Card:
     baselines: Mapping[str, Metrics]
     calibration: tuple[Bin, ...]
     gain: tuple[GainPoint, ...]
+    baseline_gain: Mapping[str, tuple[GainPoint, ...]]
     seeds: tuple[int, ...]
     code_hash: str
     notes: Mapping[str, tuple[str, ...]]

@@ -80,10 +80,12 @@ def calibration(responded: npt.NDArray[np.int64], probability: Numbers, groups: 
 
 
 def gain(responded: npt.NDArray[np.int64], probability: Numbers, points: int = 20) -> tuple[GainPoint, ...]:
-    """Gives the share of responders found in the best 5 %, 10 % … of people (stable order among ties)."""
-    captured = np.concatenate([[0.0], np.cumsum(responded[np.argsort(-probability, kind="stable")])])
+    """Gives the share of responders found in the best 5 %, 10 % … of people, ties shared evenly."""
+    order = np.argsort(-probability, kind="stable")
+    ends = np.flatnonzero(np.diff(probability[order], append=-np.inf)) + 1
+    captured = np.concatenate([[0.0], np.cumsum(responded[order])[ends - 1]])
     places = np.linspace(0, len(responded), points + 1)
-    shares = np.interp(places, np.arange(len(captured)), captured) / max(captured[-1], 1)
+    shares = np.interp(places, np.concatenate([[0], ends]), captured) / max(captured[-1], 1)
     return tuple(
         GainPoint(float(place / len(responded)), float(share)) for place, share in zip(places, shares, strict=True)
     )

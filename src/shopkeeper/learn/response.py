@@ -90,6 +90,7 @@ def backtest(
     responded = pairs.responded_by(as_of)[tested]
     said = list(walked[:, tested])
     mean = np.mean(said, axis=0)
+    without = dict(_baselines(pairs, tested, responded))
     hashed = code_hash()
     card = Card(
         name=MODEL,
@@ -100,9 +101,10 @@ def backtest(
         features=_COLUMNS,
         metrics=Metrics.mean([measure(responded, one) for one in said]),
         intervals=intervals(responded, said, pairs.household()[tested], draws=_DRAWS, seed=seeds[0]),
-        baselines=dict(_baselines(pairs, tested, as_of)),
+        baselines={name: measure(responded, one) for name, one in without.items()},
         calibration=calibration(responded, mean),
         gain=gain(responded, mean),
+        baseline_gain={name: gain(responded, one) for name, one in without.items()},
         seeds=seeds,
         code_hash=hashed,
         notes=_notes(pairs, tested, as_of),
@@ -217,18 +219,19 @@ def _tested(walked: npt.NDArray[np.float64], test_from: date) -> Flags:
     return tested
 
 
-def _baselines(pairs: Pairs, tested: Flags, as_of: date) -> Iterator[tuple[str, Metrics]]:
+def _baselines(
+    pairs: Pairs, tested: Flags, responded: npt.NDArray[np.int64]
+) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
     """The base rate of the test itself, and quantile-scaled regressions on few features, walked the same way."""
-    responded = pairs.responded_by(as_of)[tested]
 
     def fit_simple(rows: Matrix, y: npt.NDArray[np.int64], household: npt.NDArray[np.int64]) -> list[Scaled]:
         del household  # so few columns need no calibration
         return [fit_scaled(rows, y, penalty=1.0)]
 
-    yield "base rate", measure(responded, np.full(len(responded), responded.mean()))
+    yield "base rate", np.full(len(responded), responded.mean())
     for name, columns in BASELINES.items():
         probability = walk(pairs.select(columns), fit_simple, 1, pairs.starts[tested].min().astype(date))
-        yield name, measure(responded, probability[0][tested])
+        yield name, probability[0][tested]
 
 
 def _period(pairs: Pairs, which: Flags, as_of: date) -> Period:

@@ -96,7 +96,7 @@ def model_page(shop: Shop, name: str, version: str | None = None) -> ModelPage:
         figures=_figures(card),
         calibration=tuple(_tenth(row) for row in card.get("calibration", ())),
         gain=_points(card.get("gain", ())),
-        baseline_gain={key: _points(value["gain"]) for key, value in _baselines(card).items() if value.get("gain")},
+        baseline_gain={key: _points(rows) for key, rows in card.get("baseline_gain", {}).items()},
         base_rate=test["responders"] / test["rows"] if test.get("rows") and "responders" in test else None,
     )
 

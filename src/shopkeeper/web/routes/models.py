@@ -38,6 +38,8 @@ BASELINES = {
 }
 """What each baseline is called."""
 
+_GUESSING = "base rate"
+
 
 @router.get("/models")
 def models_page(request: Request, _visitor: SignedIn) -> Response:
@@ -99,23 +101,30 @@ def _calibration_chart(found: ModelPage, figures: Figures, words: Words) -> XyCh
 
 
 def _gain_chart(found: ModelPage, figures: Figures, words: Words) -> XyChart:
+    """The model, then the baselines, best first; guessing is the straight line, also for a card that has no points."""
     _ = words
-    curves = [Curve(_("The model"), found.gain)]
-    curves += [
-        Curve(_(BASELINES.get(name, name)), points, colour=place)
-        for place, (name, points) in enumerate(found.baseline_gain.items(), start=2)
+    shares = [share for share, _captured in found.gain]
+    ranked = sorted(
+        ((name, points) for name, points in found.baseline_gain.items() if name != _GUESSING),
+        key=lambda baseline: -sum(captured for _share, captured in baseline[1]),
+    )
+    curves = [
+        Curve(_("The model"), found.gain),
+        *(
+            Curve(_(BASELINES.get(name, name)), points, colour=place)
+            for place, (name, points) in enumerate(ranked, start=2)
+        ),
+        Curve(_(BASELINES[_GUESSING]), [(share, share) for share in shares], colour=6, dashed=True),
     ]
-    curves.append(Curve(_("At random"), [(0.0, 0.0), (1.0, 1.0)], colour=6, dashed=True))
-    shown = [found.gain, *found.baseline_gain.values()]
     return XyChart(
         "gain",
         _("Responders found, best people first"),
         _("Share of people reached"),
         _("Share of responders found"),
         curves,
-        [_("People reached"), _("The model"), *(_(BASELINES.get(name, name)) for name in found.baseline_gain)],
+        [_("People reached"), *(curve.name for curve in curves)],
         [
-            [figures.share(point[0], 0), *(figures.share(points[place][1]) for points in shown)]
-            for place, point in enumerate(found.gain)
+            [figures.share(share, 0), *(figures.share(curve.points[place][1]) for curve in curves)]
+            for place, share in enumerate(shares)
         ],
     )

@@ -120,6 +120,8 @@
 
   const curves = (spec, look) => {
     const percent = axisNumber({ unit: "share" });
+    // Lines without dots have nothing to point at: they are read together along the axis.
+    const dotted = spec.curves.some((each) => each.dots);
     const axis = (name, most, where) => ({
       type: "value",
       min: 0,
@@ -139,8 +141,11 @@
       grid: { left: 58, right: 12, top: 36, bottom: 46 },
       tooltip: {
         ...common(spec, look).tooltip,
-        trigger: "item",
-        formatter: (point) => `${point.seriesName}\n${spec.x}  ${percent(point.value[0])}\n${spec.y}  ${percent(point.value[1])}`,
+        trigger: dotted ? "item" : "axis",
+        axisPointer: { type: "line", lineStyle: { color: look.line } },
+        formatter: dotted
+          ? (point) => `${point.seriesName}\n${spec.x}  ${percent(point.value[0])}\n${spec.y}  ${percent(point.value[1])}`
+          : (points) => [`${spec.x}  ${percent(points[0].value[0])}`, ...points.map((point) => `${point.seriesName}  ${percent(point.value[1])}`)].join("\n"),
       },
       xAxis: axis(spec.x, spec.xMost, "x"),
       yAxis: axis(spec.y, spec.yMost, "y"),
