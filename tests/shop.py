@@ -1,7 +1,11 @@
 """Real shops for tests: a slice of Complete Journey, loaded and computed as the demo does it."""
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import sqlglot
 
 from shopkeeper.app.chain import fill_chain
@@ -13,7 +17,9 @@ from shopkeeper.app.user import add_user
 from shopkeeper.sample import complete_journey
 from shopkeeper.sample.size import ChainSize
 from shopkeeper.schema.query import Query
+from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage import warehouse
+from shopkeeper.storage.iceberg import arrow_schema
 
 PASSWORD = "a password only tests know"
 USER = "tester"
@@ -44,6 +50,22 @@ def journey_shop(folder: Path, *, one_in: int = 8, language: str = "en", until: 
 
 
 LITTLE_CHAIN = ChainSize(people=400, lines=24_000, days=420, stores=5, products=200)
+
+
+AS_OF = date(2026, 3, 31)
+
+
+def fill(shop: Shop, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Makes rows the whole of a table; columns that are not named stay empty."""
+    whole = pa.Table.from_pylist([dict(row) for row in rows], schema=arrow_schema(declared_table(table)))
+    warehouse.replace_rows(shop.lake, shop.duckdb, table, whole)
+
+
+def record(source: str, customer_id: str, person: str | None = None) -> Mapping[str, Any]:
+    """A row of `person`: a customer record that is a person of its own, or that of another."""
+    ever = datetime(1970, 1, 1, tzinfo=UTC)
+    owner = person or f"{source}:{customer_id}"
+    return {"source": source, "customer_id": customer_id, "person_id": owner, "method": "record", "valid_from": ever}
 
 
 def chain_shop(folder: Path, *, size: ChainSize = LITTLE_CHAIN, language: str = "zh", until: str | None = None) -> Shop:

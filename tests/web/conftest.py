@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,8 +42,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         yield made
 
 
-@pytest.fixture(scope="session")
-def address(shop: Shop) -> Iterator[str]:
+@contextmanager
+def serving(shop: Shop) -> Iterator[str]:
+    """Serves a shop's console on a free port, and gives its address."""
     server = uvicorn.Server(uvicorn.Config(create_app(shop), host="127.0.0.1", port=0, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -52,6 +54,12 @@ def address(shop: Shop) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def address(shop: Shop) -> Iterator[str]:
+    with serving(shop) as served:
+        yield served
 
 
 @pytest.fixture

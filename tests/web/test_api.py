@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import httpx
 import pytest
@@ -43,13 +44,15 @@ def test_a_person_has_all_traits_and_a_timeline(client: httpx.Client) -> None:
     found = client.get(f"/api/v1/persons/{person}").json()
     assert found["as_of"] == "2017-12-31"
     assert found["traits"]["orders_ever"] > 0
-    baskets, page = [], 0
+    entries, counts, page = [], {}, 0
     while page is not None:
         answer = client.get(f"/api/v1/persons/{person}/timeline", params={"page": page}).json()
-        baskets += answer["baskets"]
-        page = answer["next_page"]
-    ordered = [basket for basket in baskets if basket["lines"] > 0]
-    assert len({basket["order_id"] for basket in ordered}) >= found["traits"]["orders_ever"]
+        entries += answer["entries"]
+        counts, page = answer["counts"], answer["next_page"]
+    assert counts == dict(Counter(entry["kind"] for entry in entries))
+    assert [entry["day"] for entry in entries] == sorted((entry["day"] for entry in entries), reverse=True)
+    ordered = {entry["order_id"] for entry in entries if entry["kind"] == "basket" and entry["lines"] > 0}
+    assert len(ordered) >= found["traits"]["orders_ever"]
 
 
 def test_an_audience_is_counted_said_and_sampled(client: httpx.Client) -> None:
@@ -76,6 +79,7 @@ def test_the_report_adds_up_by_level(client: httpx.Client) -> None:
     ("path", "status"),
     [
         ("/api/v1/persons/nobody", 404),
+        ("/api/v1/persons/complete_journey:8/timeline?kind=nothing", 400),
         ("/api/v1/segments/nothing", 404),
         ("/api/v1/nowhere", 404),
         ("/api/v1/persons?sort=password_hash", 400),

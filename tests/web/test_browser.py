@@ -280,8 +280,30 @@ def test_a_basket_opens_to_its_lines(open_page: Opened) -> None:
     page.locator(".timeline summary").first.click()
     expect(page.locator(".timeline .lines table").first).to_be_visible()
     before = page.locator(".timeline > li").count()
-    page.get_by_role("link", name="Older baskets").click()
+    page.get_by_role("link", name="Older").click()
     expect(page.locator(".timeline > li")).not_to_have_count(before)
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "Redemptions"), ("zh", "核销")])
+def test_the_timeline_shows_one_kind_when_asked(open_page: Opened, shop: Shop, language: str, name: str) -> None:
+    page = open_page(f"/people/{_redeemer(shop)}", language=language)
+    kinds = page.locator(".kinds a")
+    counts = [int(text.replace(",", "")) for text in page.locator(".kinds a span").all_inner_texts()]
+    assert counts[0] == sum(counts[1:])
+    kinds.filter(has_text=name).click()
+    expect(kinds.filter(has_text=name)).to_have_attribute("aria-current", "true")
+    expect(page.locator(".timeline > li:not(.entry-redemption, .more)")).to_have_count(0)
+    expect(page.locator(".timeline > .entry-redemption").first).to_be_visible()
+    assert _violations(page) == []
+
+
+def _redeemer(shop: Shop) -> str:
+    query = Query.from_sql(
+        "SELECT source, customer_id FROM redemption GROUP BY source, customer_id ORDER BY COUNT(*) DESC, customer_id",
+        name="redeemers",
+    )
+    row = shop.arrow(query).to_pylist()[0]
+    return f"{row['source']}:{row['customer_id']}"
 
 
 def test_members_are_downloaded_as_csv_for_a_chinese_excel(open_page: Opened) -> None:

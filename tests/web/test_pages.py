@@ -11,9 +11,12 @@ import pytest
 from shopkeeper.app.pages.models import wilson
 from shopkeeper.app.pages.overview import overview, weeks
 from shopkeeper.app.pages.people import PeopleFilter, people
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.shop import Shop, init
+from shopkeeper.app.user import add_user
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.models import Models
+from tests.shop import AS_OF, PASSWORD, USER, fill, record
+from tests.web.conftest import new_session, serving
 
 
 def _one(shop: Shop, text: str) -> float:
@@ -76,6 +79,17 @@ def test_a_search_by_customer_id_goes_to_the_person(client: httpx.Client) -> Non
     assert answer.headers["location"] == "/people/complete_journey:8"
 
 
+def test_a_customer_id_of_two_sources_names_them(tmp_path: Path) -> None:
+    with init(tmp_path / "shop") as shop:
+        add_user(shop, USER, "admin", PASSWORD)
+        fill(shop, "person", [record("app", "8"), record("till", "8"), record("till", "9")])
+        fill(shop, "profile", [{"person_id": f"{each}", "as_of": AS_OF} for each in ("app:8", "till:8", "till:9")])
+        cookies = {"shopkeeper_session": new_session(shop)}
+        with serving(shop) as address, httpx.Client(base_url=address, cookies=cookies, timeout=60) as client:
+            assert "Customer id 8 is in 2 sources: app, till." in client.get("/people?search=8").text
+            assert client.get("/people?search=9").headers["location"] == "/people/till:9"
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -89,6 +103,7 @@ def test_a_search_by_customer_id_goes_to_the_person(client: httpx.Client) -> Non
         "/data/tables/none",
         "/people/none",
         "/people/complete_journey:8/baskets/none/none",
+        "/people/complete_journey:8?kind=nothing",
         "/segments/none",
     ],
 )

@@ -41,9 +41,23 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "app": N_("App"),
         "mini_program": N_("Mini-program"),
         "marketplace": N_("Marketplace"),
+        "sms": N_("Text message"),
+        "email": N_("E-mail"),
+        "sent": N_("Message sent"),
+        "delivered": N_("Message delivered"),
+        "opened": N_("Message opened"),
+        "clicked": N_("Message clicked"),
+        "redeemed": N_("Redeemed from a message"),
+        "unsubscribed": N_("Unsubscribed"),
+        "bounced": N_("Message bounced"),
+        "held_out": N_("Held out, no message"),
+        "review": N_("Review"),
+        "ticket": N_("Service ticket"),
+        "survey": N_("Survey answer"),
+        "social": N_("Social comment"),
     }
 )
-"""What the values of traits with a choice are called, marked for the catalogue."""
+"""What the values of traits and columns with a choice are called, marked for the catalogue."""
 
 _UNITS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

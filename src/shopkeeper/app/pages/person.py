@@ -1,4 +1,4 @@
-"""One person: who it is, all traits, what it bought, where it belongs, how it scores."""
+"""One person: who it is, all traits, what it bought, where it belongs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,19 +12,16 @@ from shopkeeper.schema.query import Query
 from shopkeeper.schema.traits import GROUPS, TRAITS
 
 __all__ = [
-    "Basket",
     "Line",
     "Membership",
     "MonthSpend",
     "PersonPage",
     "Record",
     "basket_lines",
-    "baskets",
     "months",
     "person_page",
 ]
 
-_BASKETS_SHOWN = 20
 _MONTHS_SHOWN = 24
 
 
@@ -35,35 +32,6 @@ class Record:
     source: str
     customer_id: str
     method: str
-
-
-@dataclass(frozen=True, slots=True)
-class Basket:
-    """One order, or one return.
-
-    Args:
-        source: The source.
-        order_id: The order.
-        business_day: The business day.
-        store_id: The store.
-        store_name: Its name, where known.
-        channel: The channel.
-        lines: Lines bought.
-        paid: What was paid, returns taken off.
-        discount: Product and coupon discounts.
-        with_coupon: Whether a coupon was used.
-    """
-
-    source: str
-    order_id: str
-    business_day: date
-    store_id: str
-    store_name: str | None
-    channel: str | None
-    lines: int
-    paid: float
-    discount: float
-    with_coupon: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +67,7 @@ class MonthSpend:
 
 @dataclass(frozen=True, slots=True)
 class PersonPage:
-    """What the page of one person shows but for the baskets.
+    """What the page of one person shows but for the timeline.
 
     Args:
         person_id: The person.
@@ -158,43 +126,6 @@ def person_page(shop: Shop, person_id: str) -> PersonPage:
             if row["segment"] in saved
         ),
     )
-
-
-def baskets(shop: Shop, person_id: str, *, page: int = 0) -> tuple[tuple[Basket, ...], bool]:
-    """Gives twenty baskets of a person, newest first, and whether more follow.
-
-    Args:
-        shop: The shop.
-        person_id: The person.
-        page: Which twenty, from 0.
-    """
-    query = Query.from_sql(
-        """
-        SELECT
-            b.source,
-            b.order_id,
-            b.business_day,
-            b.store_id,
-            s.name AS store_name,
-            b.channel,
-            b.all_lines AS lines,
-            CAST(b.all_net AS DOUBLE) AS paid,
-            CAST(COALESCE(b.product_discount, 0) + COALESCE(b.coupon_discount, 0) AS DOUBLE) AS discount,
-            COALESCE(b.coupon_discount, 0) > 0 AS with_coupon
-        FROM basket AS b
-        JOIN person AS p ON p.source = b.source AND p.customer_id = b.customer_id AND p.valid_to IS NULL
-        LEFT JOIN store AS s ON s.store_id = b.store_id
-        WHERE p.person_id = $person
-        ORDER BY b.business_day DESC, b.hour DESC NULLS LAST, b.order_id DESC
-        LIMIT $shown OFFSET $skipped
-        """,
-        name="baskets",
-        person=person_id,
-        shown=_BASKETS_SHOWN + 1,
-        skipped=max(page, 0) * _BASKETS_SHOWN,
-    )
-    found = [Basket(**row) for row in rows(shop, query)]
-    return tuple(found[:_BASKETS_SHOWN]), len(found) > _BASKETS_SHOWN
 
 
 def basket_lines(shop: Shop, person_id: str, source: str, order_id: str) -> tuple[Line, ...]:

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shopkeeper.app.pages.builder import preview
 from shopkeeper.app.pages.people import PeopleFilter, people
-from shopkeeper.app.pages.person import Basket, Membership, Record, baskets, person_page
+from shopkeeper.app.pages.person import Membership, Record, person_page
 from shopkeeper.app.pages.scores import Score, scores_of
 from shopkeeper.app.pages.segments import SegmentRow, segment_page, segments
+from shopkeeper.app.pages.timeline import Entry, timeline
 from shopkeeper.app.report import report
 from shopkeeper.app.report_document import report_document
 from shopkeeper.base.errors import FaultsError, UsageError
@@ -49,9 +50,10 @@ class PersonAnswer(BaseModel):
 
 
 class TimelinePage(BaseModel):
-    """One page of what happened with a person."""
+    """One page of what happened with a person, newest first, and how much there is of each kind."""
 
-    baskets: list[Basket]
+    entries: list[Entry]
+    counts: dict[str, int]
     next_page: int | None
 
 
@@ -125,13 +127,14 @@ def get_timeline(
     request: Request,
     _visitor: SignedIn,
     person_id: str,
+    kind: str | None = None,
     number: Annotated[int, Query(alias="page", ge=0, le=10_000)] = 0,
 ) -> TimelinePage:
-    """A person's baskets, newest first."""
+    """A person's baskets, redemptions, campaigns, touches and feedback, newest first; of one kind if asked."""
     shop = request.app.state.shop
     person_page(shop, person_id)
-    found, more = baskets(shop, person_id, page=number)
-    return TimelinePage(baskets=list(found), next_page=number + 1 if more else None)
+    found = timeline(shop, person_id, kind=kind, page=number)
+    return TimelinePage(entries=list(found.entries), counts=dict(found.counts), next_page=found.next_page)
 
 
 @router.get("/persons/{person_id}/segments")

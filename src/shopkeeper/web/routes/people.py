@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
+from shopkeeper.app.pages.find import persons_of
 from shopkeeper.app.pages.people import LISTED, SORTED_BY, PeopleFilter, people
-from shopkeeper.app.pages.person import MonthSpend, basket_lines, baskets, months, person_page
+from shopkeeper.app.pages.person import MonthSpend, basket_lines, months, person_page
 from shopkeeper.app.pages.scores import scores_of
+from shopkeeper.app.pages.timeline import timeline
 from shopkeeper.schema.traits import TRAITS
 from shopkeeper.web.chart import Chart, Series
 from shopkeeper.web.figures import Figures
@@ -37,9 +39,11 @@ def people_list(
     found = people(shop, chosen, cursor=cursor or None)
     if chosen.search and found.total == 1 and found.rows:
         return RedirectResponse(f"/people/{found.rows[0].person_id}", status_code=303)
+    several = persons_of(shop, chosen.search) if chosen.search and found.total > 1 else {}
     return page(
         request,
         "people.html",
+        sources=[source for sources in several.values() for source in sources],
         found=found,
         chosen=chosen,
         listed=LISTED,
@@ -52,31 +56,33 @@ def people_list(
 
 
 @router.get("/people/{person_id}")
-def person(request: Request, _visitor: SignedIn, person_id: str) -> Response:
+def person(request: Request, _visitor: SignedIn, person_id: str, kind: str = "") -> Response:
     """One person."""
     shop = request.app.state.shop
     found = person_page(shop, person_id)
-    shown, more = baskets(shop, person_id)
     spend = months(shop, person_id)
     return page(
         request,
         "person.html",
         found=found,
-        baskets=shown,
-        more=more,
-        next_page=1,
+        timeline=timeline(shop, person_id, kind=kind or None),
         scores=scores_of(shop, person_id),
         chart=_months_chart(spend, figures_of(request), words_of(request)) if spend else None,
     )
 
 
-@router.get("/people/{person_id}/baskets")
-def person_baskets(
-    request: Request, _visitor: SignedIn, person_id: str, number: Annotated[int, Query(alias="page", ge=0)] = 0
+@router.get("/people/{person_id}/timeline")
+def person_timeline(
+    request: Request,
+    _visitor: SignedIn,
+    person_id: str,
+    kind: str = "",
+    number: Annotated[int, Query(alias="page", ge=0, le=10_000)] = 0,
 ) -> Response:
-    """More baskets of a person."""
-    shown, more = baskets(request.app.state.shop, person_id, page=number)
-    return page(request, "person_baskets.html", person_id=person_id, baskets=shown, more=more, next_page=number + 1)
+    """The timeline anew, of one kind or all; from the second page on only the entries that follow."""
+    found = timeline(request.app.state.shop, person_id, kind=kind or None, page=number)
+    template = "person_entries.html" if number else "person_timeline.html"
+    return page(request, template, person_id=person_id, timeline=found)
 
 
 @router.get("/people/{person_id}/baskets/{source}/{order_id}")
