@@ -11,6 +11,7 @@ from shopkeeper.base.errors import MissingError
 __all__ = ["Figure", "ModelPage", "Tenth", "model_page", "models", "wilson"]
 
 _Z95 = 1.959963984540054
+_FIRST = ("auc", "average_precision", "top_tenth_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +123,15 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 def _figures(card: Mapping[str, Any]) -> tuple[Figure, ...]:
     intervals = card.get("intervals", {})
     figures = []
-    for name, value in card.get("metrics", {}).items():
+    for name, value in sorted(card.get("metrics", {}).items(), key=_place):
         low, high = intervals.get(name, (None, None))
         baselines = {key: row[name] for key, row in _baselines(card).items() if row.get(name) is not None}
         figures.append(Figure(name, value, low, high, baselines))
     return tuple(figures)
+
+
+def _place(metric: tuple[str, float]) -> int:
+    return _FIRST.index(metric[0]) if metric[0] in _FIRST else len(_FIRST)
 
 
 def _baselines(card: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:

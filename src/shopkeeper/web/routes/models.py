@@ -1,5 +1,7 @@
 """Models: cards, and charts of how well they did on the time they had not seen."""
 
+import math
+
 from fastapi import APIRouter, Request, Response
 
 from shopkeeper.app.pages.models import ModelPage, model_page, models
@@ -68,7 +70,7 @@ def model(request: Request, _visitor: SignedIn, name: str, version: str | None =
 def _calibration_chart(found: ModelPage, figures: Figures, words: Words) -> XyChart:
     _ = words
     rows = found.calibration
-    most = min(1.0, max(max(row.predicted, row.high) for row in rows) * 1.05)
+    most = _round_up(max(max(row.predicted, row.high) for row in rows))
     return XyChart(
         "calibration",
         _("What was said and what came"),
@@ -98,6 +100,12 @@ def _calibration_chart(found: ModelPage, figures: Figures, words: Words) -> XyCh
         x_most=most,
         y_most=most,
     )
+
+
+def _round_up(share: float) -> float:
+    """Where an axis of shares ends, on a line of its grid."""
+    steps = next(steps for steps, from_ in ((10, 0.3), (20, 0.1), (100, 0.0)) if share >= from_)
+    return min(1.0, math.ceil(share * steps) / steps)
 
 
 def _gain_chart(found: ModelPage, figures: Figures, words: Words) -> XyChart:

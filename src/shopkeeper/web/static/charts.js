@@ -41,6 +41,21 @@
     },
   });
 
+  // How many lines a legend wraps into, so that the plot begins below them.
+  const legendLines = (names, look, width) => {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `12px ${look.font}`;
+    let [lines, end] = [1, 0];
+    for (const name of names) {
+      const wide = 10 + 5 + pen.measureText(name).width;
+      if (end && end + wide > width - 12) [lines, end] = [lines + 1, 0];
+      end += wide + 16;
+    }
+    return lines;
+  };
+
+  const below = (names, look, width) => 12 + 24 * legendLines(names, look, width);
+
   const legend = (names, look) => ({
     show: names.length > 1,
     data: names,
@@ -53,12 +68,12 @@
     textStyle: { color: look.soft, fontSize: 12 },
   });
 
-  const labelled = (spec, look) => {
-    const many = spec.series.length > 1;
+  const labelled = (spec, look, width) => {
+    const names = spec.series.map((each) => each.name);
     return {
       ...common(spec, look),
-      legend: legend(spec.series.map((each) => each.name), look),
-      grid: { left: 4, right: 8, top: many ? 36 : 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+      legend: legend(names, look),
+      grid: { left: 4, right: 8, top: names.length > 1 ? below(names, look, width) : 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
       tooltip: {
         ...common(spec, look).tooltip,
         trigger: "axis",
@@ -118,7 +133,8 @@
     ];
   };
 
-  const curves = (spec, look) => {
+  const curves = (spec, look, width) => {
+    const names = spec.curves.map((each) => each.name);
     const percent = axisNumber({ unit: "share" });
     // Lines without dots have nothing to point at: they are read together along the axis.
     const dotted = spec.curves.some((each) => each.dots);
@@ -137,12 +153,17 @@
     });
     return {
       ...common(spec, look),
-      legend: legend(spec.curves.map((each) => each.name), look),
-      grid: { left: 58, right: 12, top: 36, bottom: 46 },
+      legend: legend(names, look),
+      grid: { left: 58, right: 16, top: below(names, look, width), bottom: 46 },
       tooltip: {
         ...common(spec, look).tooltip,
         trigger: dotted ? "item" : "axis",
         axisPointer: { type: "line", lineStyle: { color: look.line } },
+        // Together they would cover what they tell of: the corner below the straight line is free.
+        position: dotted ? undefined : (_point, _params, _box, _shape, { contentSize, viewSize }) => [
+          viewSize[0] - contentSize[0] - 24,
+          viewSize[1] - contentSize[1] - 54,
+        ],
         formatter: dotted
           ? (point) => `${point.seriesName}\n${spec.x}  ${percent(point.value[0])}\n${spec.y}  ${percent(point.value[1])}`
           : (points) => [`${spec.x}  ${percent(points[0].value[0])}`, ...points.map((point) => `${point.seriesName}  ${percent(point.value[1])}`)].join("\n"),
@@ -211,9 +232,15 @@
   const draw = (box) => {
     const spec = JSON.parse(box.parentElement.querySelector("script[type='application/json']").textContent);
     const chart = echarts.getInstanceByDom(box) || echarts.init(box, null, { renderer: "canvas" });
-    chart.setOption(kinds[spec.kind](spec, palette()), true);
+    const width = box.clientWidth;
+    chart.setOption(kinds[spec.kind](spec, palette(), width), true);
     if (!drawn.has(box)) {
-      const watch = new ResizeObserver(() => chart.resize());
+      let before = width;
+      const watch = new ResizeObserver(() => {
+        chart.resize();
+        if (box.clientWidth !== before) draw(box);
+        before = box.clientWidth;
+      });
       watch.observe(box);
       drawn.set(box, watch);
     }
