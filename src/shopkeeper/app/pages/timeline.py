@@ -289,35 +289,39 @@ def timeline(shop: Shop, person_id: str, *, kind: str | None = None, page: int =
     """
     if kind is not None and kind not in _KINDS:
         raise UsageError(f"nothing of the kind '{kind}' happens", next_step=f"one of {', '.join(KINDS)}")
-    counts = _counts(shop, person_id)
     skipped = max(page, 0) * _SHOWN
     upto = skipped + _SHOWN
+    newest = {name: _newest(shop, person_id, name, upto if kind in (None, name) else 1) for name in KINDS}
+    counts = {name: count for name, (count, _entries) in newest.items() if count}
     chosen = [name for name in counts if kind in (None, name)]
-    found = [each for name in chosen for each in _newest(shop, person_id, name, upto)]
-    found.sort(key=lambda each: (each.day, _KINDS[each.kind].within_day(each)), reverse=True)
+    found = [entry for name in chosen for entry in newest[name][1]]
+    found.sort(key=lambda entry: (entry.day, _KINDS[entry.kind].within_day(entry)), reverse=True)
     follow = sum(counts[name] for name in chosen) > upto
     return Timeline(tuple(found[skipped:upto]), counts, kind, max(page, 0) + 1 if follow else None)
 
 
-def _counts(shop: Shop, person_id: str) -> dict[str, int]:
-    """How many there are of each kind, kinds without any left out."""
-    text = " UNION ALL ".join(
-        f"SELECT '{name}' AS kind, COUNT(*) AS entries FROM ({kind.sql}) AS found" for name, kind in _KINDS.items()
-    )
-    found = rows(shop, Query.from_sql(text, name="timeline counts", person=person_id))
-    counted = {row["kind"]: row["entries"] for row in found}
-    return {name: counted[name] for name in KINDS if counted[name]}
-
-
-def _newest(shop: Shop, person_id: str, name: str, upto: int) -> list[Entry]:
+def _newest(shop: Shop, person_id: str, name: str, upto: int) -> tuple[int, list[Entry]]:
+    """How many entries of a kind there are, and the newest of them, in one scan."""
     kind = _KINDS[name]
     query = Query.from_sql(
-        f"{kind.sql} ORDER BY {kind.order} LIMIT $upto", name=f"timeline {name}", person=person_id, upto=upto
+        f"""
+        WITH found AS MATERIALIZED ({kind.sql})
+        SELECT f.*, n.entries
+        FROM found AS f
+        CROSS JOIN (SELECT COUNT(*) AS entries FROM found) AS n
+        ORDER BY {kind.order}
+        LIMIT $upto
+        """,
+        name=f"timeline {name}",
+        person=person_id,
+        upto=upto,
     )
     here = zone(shop.settings.chain.time_zone)
     found = rows(shop, query)
+    count = found[0]["entries"] if found else 0
     for row in found:
+        del row["entries"]
         if "at" in row:
             row["at"] = row["at"].astimezone(here)
             row["day"] = row["at"].date()
-    return [kind.made(row) for row in found]
+    return count, [kind.made(row) for row in found]
