@@ -25,7 +25,7 @@ WITH who AS (
   LEFT JOIN item ON item.product_id = order_line.product_id
   WHERE order_line.business_day <= $as_of AND order_line.quantity > 0 AND coalesce(item.counted, true)
   GROUP BY who.no, item.item_no, CASE WHEN item.item_no IS NULL THEN order_line.product_id END
-), good AS (
+), good AS NOT MATERIALIZED (
   SELECT goods.no, goods.net, item.department_no, item.category_no, item.brand_no, item.price_tier
   FROM goods LEFT JOIN item ON item.item_no = goods.item_no
 ), variety AS (

@@ -72,21 +72,27 @@ WITH recent AS (
     min(CASE WHEN 5 * upto >= 3 * people THEN value END) AS q3,
     min(CASE WHEN 5 * upto >= 4 * people THEN value END) AS q4
   FROM monetary_rank CROSS JOIN buyers
+), cut AS (
+  SELECT
+    recency_cut.q1 AS r1, recency_cut.q2 AS r2, recency_cut.q3 AS r3, recency_cut.q4 AS r4,
+    frequency_cut.q1 AS f1, frequency_cut.q2 AS f2, frequency_cut.q3 AS f3, frequency_cut.q4 AS f4,
+    monetary_cut.q1 AS m1, monetary_cut.q2 AS m2, monetary_cut.q3 AS m3, monetary_cut.q4 AS m4
+  FROM recency_cut CROSS JOIN frequency_cut CROSS JOIN monetary_cut
 ), scored AS (
   SELECT
     known.*,
     buyer.* EXCLUDE (person_id),
     CASE WHEN last_purchase_on IS NOT NULL THEN
-      1 + CAST(last_purchase_on > recency_cut.q1 AS BIGINT) + CAST(last_purchase_on > recency_cut.q2 AS BIGINT)
-      + CAST(last_purchase_on > recency_cut.q3 AS BIGINT) + CAST(last_purchase_on > recency_cut.q4 AS BIGINT)
+      1 + CAST(last_purchase_on > cut.r1 AS BIGINT) + CAST(last_purchase_on > cut.r2 AS BIGINT)
+      + CAST(last_purchase_on > cut.r3 AS BIGINT) + CAST(last_purchase_on > cut.r4 AS BIGINT)
     END AS rfm_recency,
     CASE WHEN last_purchase_on IS NOT NULL THEN
-      1 + CAST(orders_365d > frequency_cut.q1 AS BIGINT) + CAST(orders_365d > frequency_cut.q2 AS BIGINT)
-      + CAST(orders_365d > frequency_cut.q3 AS BIGINT) + CAST(orders_365d > frequency_cut.q4 AS BIGINT)
+      1 + CAST(orders_365d > cut.f1 AS BIGINT) + CAST(orders_365d > cut.f2 AS BIGINT)
+      + CAST(orders_365d > cut.f3 AS BIGINT) + CAST(orders_365d > cut.f4 AS BIGINT)
     END AS rfm_frequency,
     CASE WHEN last_purchase_on IS NOT NULL THEN
-      1 + CAST(monetary_365d > monetary_cut.q1 AS BIGINT) + CAST(monetary_365d > monetary_cut.q2 AS BIGINT)
-      + CAST(monetary_365d > monetary_cut.q3 AS BIGINT) + CAST(monetary_365d > monetary_cut.q4 AS BIGINT)
+      1 + CAST(monetary_365d > cut.m1 AS BIGINT) + CAST(monetary_365d > cut.m2 AS BIGINT)
+      + CAST(monetary_365d > cut.m3 AS BIGINT) + CAST(monetary_365d > cut.m4 AS BIGINT)
     END AS rfm_monetary,
     CASE WHEN last_purchase_on IS NOT NULL THEN
       1 + CAST(recency_days <= $recency_2 AS BIGINT) + CAST(recency_days <= $recency_3 AS BIGINT)
@@ -102,7 +108,7 @@ WITH recent AS (
     END AS rfm_monetary_points
   FROM known
   LEFT JOIN buyer ON buyer.person_id = known.person_id
-  CROSS JOIN recency_cut CROSS JOIN frequency_cut CROSS JOIN monetary_cut
+  CROSS JOIN cut
   WHERE buyer.person_id IS NOT NULL OR registered_on IS NULL OR registered_on <= $as_of
 )
 SELECT
