@@ -1,15 +1,19 @@
 """Loading as a use case: recorded, its mapping remembered, a watermark kept, refused rows let in again."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from shopkeeper.app.lease import loading
 from shopkeeper.app.load import list_refused, load, mapping_for, preview, replay, show_refused
 from shopkeeper.app.shop import Shop, init
-from shopkeeper.base.errors import DataError, MissingError, ShopkeeperError, UsageError
+from shopkeeper.base.clock import system_clock
+from shopkeeper.base.errors import ConflictError, DataError, MissingError, ShopkeeperError, UsageError
 
 HEADER = "小票号,行号,会员卡号,门店编码,商品编码,交易时间,数量,实收金额\n"
 GOOD = HEADER + "1,1,c1,s1,p1,2026-02-01 10:00:00,1,3.50\n2,1,,s1,p2,2026-02-01 11:00:00,2,7.00\n"
@@ -143,3 +147,36 @@ def test_what_signs_in_to_a_database_is_not_recorded(shop: Shop) -> None:
         load(shop, "product", [url], source="erp", query="SELECT 1")
     assert "hunter2" not in str(error.value)
     assert "hunter2" not in str([(record.file_name, record.error) for record in shop.state.loads.recent()])
+
+
+def test_a_second_load_of_a_table_says_who_loads_it_and_stores_nothing(shop: Shop) -> None:
+    with loading(shop, "order_line", "night job"):
+        with pytest.raises(ConflictError, match="order_line is being loaded by night job since"):
+            load(shop, "order_line", [_file(shop, GOOD)], source="till")
+        assert _rows(shop) == 0
+    assert load(shop, "order_line", [_file(shop, GOOD)], source="till").stored == 2
+
+
+def test_a_load_that_failed_leaves_the_table_free(shop: Shop) -> None:
+    with pytest.raises(ShopkeeperError):
+        load(shop, "order_line", [str(shop.folder / "nowhere.csv")], source="till", mapping=_mending(shop))
+    assert load(shop, "order_line", [_file(shop, GOOD)], source="till").stored == 2
+    assert not [lease for lease in shop.state.leases.live(system_clock()) if lease.name.startswith("load:")]
+
+
+def test_of_two_processes_the_second_is_told(shop: Shop) -> None:
+    command = [sys.executable, "-c", "from shopkeeper.cli.main import entry; entry()", "load", "order_line"]
+    command += [_file(shop, GOOD), "--source", "till", "--shop", str(shop.folder)]
+    with loading(shop, "order_line", "night job"):
+        refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    taken = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert "order_line is being loaded by night job" in refused.stderr
+    assert taken.returncode == 0, taken.stderr
+    assert _rows(shop) == 2
+
+
+def _mending(shop: Shop) -> Path:
+    file = shop.folder.parent / "mending.toml"
+    file.write_text(MENDED, encoding="utf-8")
+    return file

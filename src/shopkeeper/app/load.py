@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from shopkeeper.app.lease import loading
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import DataError, MissingError, ShopkeeperError, UsageError
 from shopkeeper.collect.load import Loader, Preview
@@ -100,7 +101,7 @@ def load(
     by: str = "cli",
     progress: Progress | None = None,
 ) -> Receipt:
-    """Loads files or a query into a source table and records what became of each row.
+    """Loads files or a query into a source table and records what became of each row; one load of a table at a time.
 
     Args:
         shop: The shop.
@@ -113,28 +114,38 @@ def load(
         query: The query, for a database.
         by: Who asked, for the record.
         progress: Told the source's name and the rows read so far.
+
+    Raises:
+        ConflictError: Another load of the table is under way.
     """
     if not isinstance(mapping, Mapping):
         mapping = mapping_for(shop, table, files, source=source, mapping=mapping, query=query)[0]
     watermark = shop.state.loads.watermark(source, table) if since else None
     name = ", ".join(_shown(file) for file in files)
-    record = shop.state.loads.start(
-        name, _content_hash(files, query), table_name=table, source=source, by=by, now=now(shop)
-    )
-    try:
-        receipt = loader(shop).load(
-            files,
-            mapping,
-            now=now(shop),
-            replace=replace,
-            since=since,
-            watermark=watermark,
-            query=query,
-            progress=progress,
+    with loading(shop, table, by) as renew:
+
+        def told(source_name: str, rows: int) -> None:
+            renew()
+            if progress:
+                progress(source_name, rows)
+
+        record = shop.state.loads.start(
+            name, _content_hash(files, query), table_name=table, source=source, by=by, now=now(shop)
         )
-    except ShopkeeperError as error:
-        shop.state.loads.fail(record.id, error.message, now=now(shop))
-        raise
+        try:
+            receipt = loader(shop).load(
+                files,
+                mapping,
+                now=now(shop),
+                replace=replace,
+                since=since,
+                watermark=watermark,
+                query=query,
+                progress=told,
+            )
+        except ShopkeeperError as error:
+            shop.state.loads.fail(record.id, error.message, now=now(shop))
+            raise
     counts = {key: value for key, value in asdict(receipt).items() if key not in {"table", "watermark"}}
     shop.state.loads.finish(record.id, counts, now=now(shop), watermark=receipt.watermark or watermark)
     shop.state.mappings.save(source, table, mapping.to_dict(), by=by, now=now(shop))
@@ -179,7 +190,8 @@ def replay(
         chosen = Mapping.from_dict(saved.mapping, table=table)
     else:
         chosen = mapping_for(shop, table, [], source=source, mapping=mapping)[0]
-    receipt = loader(shop).replay(table, chosen, now=now(shop), source=source, ids=ids, replace=replace)
+    with loading(shop, table, "replay"):
+        receipt = loader(shop).replay(table, chosen, now=now(shop), source=source, ids=ids, replace=replace)
     shop.state.mappings.save(source, table, chosen.to_dict(), by="replay", now=now(shop))
     return receipt
 
