@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 
 import pyarrow as pa
 
-from shopkeeper.app.changed import days_to_redo, others, people_to_redo
+from shopkeeper.app.changed import LINES, days_to_redo, others, people_to_redo
 from shopkeeper.app.plan import Plan
 from shopkeeper.app.shop import Shop, as_of_or_last, now
 from shopkeeper.app.steps import plans
@@ -20,6 +20,7 @@ from shopkeeper.schema.step import Refresh
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage import warehouse
 from shopkeeper.storage.lake import Snapshot
+from shopkeeper.storage.part import parts
 from shopkeeper.storage.retrying import retrying
 
 __all__ = ["Progress", "RunReport", "StepReport", "run"]
@@ -183,6 +184,11 @@ def _whole(shop: Shop, plan: Plan, wanted: _Noted) -> Snapshot | None:
     if plan.make is not None:
         rows: pa.Table = plan.make(shop, wanted.as_of)
         return warehouse.replace_rows(shop.lake, shop.engine, plan.writes, rows, properties, leases=shop.state.leases)
+    if plan.refresh is Refresh.DAYS:
+        queries = {part: plan.query(wanted.as_of, days=part.days) for part in parts(shop.lake, LINES)}
+        return warehouse.replace_parts(
+            shop.lake, shop.engine, plan.writes, queries, properties=properties, leases=shop.state.leases
+        )
     return warehouse.replace(
         shop.lake,
         shop.engine,

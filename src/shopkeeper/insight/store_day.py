@@ -5,12 +5,10 @@ from datetime import date
 
 from sqlglot import exp
 
-from shopkeeper.schema.query import Query, literal
+from shopkeeper.schema.query import Query, of_days
 from shopkeeper.schema.step import Refresh, step
 
 __all__ = ["department_day", "store_day"]
-
-_EVER = (date(1970, 1, 1), date(2999, 12, 31))
 
 
 @step(writes="store_day", reads=("order_line", "product_fact"), refresh=Refresh.DAYS)
@@ -40,11 +38,9 @@ def department_day(days: Sequence[date] | None = None) -> Query:
 
 
 def _by_ticket(days: Sequence[date] | None) -> Query:
-    first, last = (min(days), max(days)) if days else _EVER
-    query = Query.from_file(__file__, "store_day.sql", first=first, last=last)
+    query = Query.from_file(__file__, "store_day.sql")
     if not days:
         return query
     tree = query.tree.copy()
-    wanted = exp.In(this=exp.column("business_day", "o"), expressions=[literal(day) for day in days])
-    tree.args["with_"].expressions[0].this.where(wanted, copy=False)
+    tree.args["with_"].expressions[0].this.where(of_days(exp.column("business_day", "o"), days), copy=False)
     return Query(tree, name="store_day")

@@ -13,7 +13,6 @@ WITH ticket AS (
     SUM(CASE WHEN NOT o.unit_cost IS NULL THEN CAST(o.unit_cost * o.quantity AS DECIMAL(18, 4)) ELSE 0 END) AS cost
   FROM order_line AS o
   LEFT JOIN product_fact AS p ON p.product_id = o.product_id
-  WHERE o.business_day BETWEEN $first AND $last
   GROUP BY o.store_id, o.business_day, o.source, o.order_id
 )
 SELECT

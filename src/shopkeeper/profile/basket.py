@@ -5,7 +5,7 @@ from datetime import date
 
 from sqlglot import exp
 
-from shopkeeper.schema.query import Query, literal
+from shopkeeper.schema.query import Query, of_days
 from shopkeeper.schema.step import Refresh, step
 
 __all__ = ["basket"]
@@ -28,5 +28,5 @@ def on_days(query: Query, days: Sequence[date] | None) -> Query:
         return query
     tree = query.tree.copy()
     line = next(cte for cte in tree.find_all(exp.CTE) if cte.alias == "line")
-    line.this.where(exp.column("business_day").isin(*(literal(day) for day in sorted(days))), copy=False)
+    line.this.where(of_days(exp.column("business_day"), days), copy=False)
     return Query(tree, {}, query.inputs, query.name)

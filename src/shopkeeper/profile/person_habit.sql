@@ -73,9 +73,8 @@ WITH who AS (
 ), visit AS (
   SELECT
     who.no, place.store_no, way.channel_no,
-    (date_diff('day', CAST('1970-01-05' AS DATE), business_day) % 7 + 7) % 7 + 1 AS weekday,
-    hour, business_day, lines, units, net, bought, gross, product_discount, coupon_discount, private_label, returned,
-    discount_lines, coupon_lines, all_lines, all_net
+    CAST((date_diff('day', CAST('1970-01-05' AS DATE), business_day) % 7 + 7) % 7 + 1 AS INTEGER) AS weekday,
+    CAST(hour AS INTEGER) AS hour, business_day, lines > 0 AS bought, all_lines > 0 AS came
   FROM basket
   JOIN who ON who.source = basket.source AND who.customer_id = basket.customer_id
   LEFT JOIN place ON place.store_id = basket.store_id
@@ -83,7 +82,7 @@ WITH who AS (
   WHERE business_day <= $as_of
 ), total AS (
   SELECT
-    no,
+    who.no,
     min(CASE WHEN lines > 0 THEN business_day END) AS first_purchase_on,
     max(CASE WHEN lines > 0 THEN business_day END) AS last_purchase_on,
     min(CASE WHEN all_lines > 0 THEN business_day END) AS first_visit_on,
@@ -93,23 +92,25 @@ WITH who AS (
     sum(net) AS net, sum(all_net) AS all_net, sum(units) AS units, sum(lines) AS lines, sum(bought) AS bought,
     sum(gross) AS gross, sum(product_discount) AS product_discount, sum(coupon_discount) AS coupon_discount,
     sum(private_label) AS private_label, sum(returned) AS returned, sum(discount_lines) AS discount_lines
-  FROM visit GROUP BY no
+  FROM basket JOIN who ON who.source = basket.source AND who.customer_id = basket.customer_id
+  WHERE business_day <= $as_of
+  GROUP BY who.no
 ), step AS (
   SELECT no, date_diff('day', lag(business_day) OVER (PARTITION BY no ORDER BY business_day), business_day) AS gap
-  FROM visit WHERE all_lines > 0
+  FROM visit WHERE came
 ), rhythm AS (
   SELECT
     no, count(*) AS gaps, median(gap) AS middle,
     CAST(sum(gap) AS DOUBLE) AS days, CAST(sum(gap * gap) AS DOUBLE) AS squares
   FROM step WHERE gap > 0 GROUP BY no
 ), store AS (
-  SELECT no, store_no, count(*) AS orders FROM visit WHERE lines > 0 GROUP BY no, store_no
+  SELECT no, store_no, count(*) AS orders FROM visit WHERE bought GROUP BY no, store_no
 ), channel AS (
-  SELECT no, channel_no, count(*) AS orders FROM visit WHERE lines > 0 AND channel_no IS NOT NULL GROUP BY no, channel_no
+  SELECT no, channel_no, count(*) AS orders FROM visit WHERE bought AND channel_no IS NOT NULL GROUP BY no, channel_no
 ), weekday AS (
-  SELECT no, weekday, count(*) AS orders FROM visit WHERE lines > 0 GROUP BY no, weekday
+  SELECT no, weekday, count(*) AS orders FROM visit WHERE bought GROUP BY no, weekday
 ), hour AS (
-  SELECT no, hour, count(*) AS orders FROM visit WHERE lines > 0 GROUP BY no, hour
+  SELECT no, hour, count(*) AS orders FROM visit WHERE bought GROUP BY no, hour
 ), best_store AS (
   SELECT no, count(*) AS stores, max(orders * 1000000 + 999999 - store_no) AS best FROM store GROUP BY no
 ), best_channel AS (

@@ -24,7 +24,7 @@ from shopkeeper.schema.dialect import for_spark
 from shopkeeper.schema.table import Partition, Table
 from shopkeeper.schema.tables import TABLES
 
-__all__ = ["Bounds", "Query", "Value", "literal"]
+__all__ = ["Bounds", "Query", "Value", "literal", "of_days"]
 
 Scalar = str | int | float | bool | Decimal | date | datetime | None
 Value = Scalar | Sequence[Scalar]
@@ -64,6 +64,14 @@ def literal(value: Scalar) -> exp.Expr:
     if isinstance(value, float):
         return exp.cast(exp.Literal.string(repr(value)), "DOUBLE", dialect="duckdb")
     return exp.convert(value)
+
+
+def of_days(column: exp.Column, days: Sequence[date]) -> exp.Expr:
+    """Gives the condition that a column is one of some days: a range where they follow each other, else a list."""
+    ordered = sorted(set(days))
+    if ordered and (ordered[-1] - ordered[0]).days == len(ordered) - 1:
+        return column.between(literal(ordered[0]), literal(ordered[-1]))
+    return column.isin(*(literal(day) for day in ordered))
 
 
 @dataclass(frozen=True)

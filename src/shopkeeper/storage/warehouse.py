@@ -15,10 +15,12 @@ from shopkeeper.schema.table import Partition, Table, Type
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.engine.contract import Engine, Inputs
 from shopkeeper.storage.lake import Lake, Snapshot
+from shopkeeper.storage.part import Part
 from shopkeeper.storage.retrying import retrying
 
 __all__ = [
-    "Leases", "append", "append_rows", "live_files", "replace", "replace_days", "replace_rows", "retrying",
+    "Leases", "append", "append_rows", "live_files", "replace", "replace_days", "replace_parts", "replace_rows",
+    "retrying",
 ]  # fmt: skip
 
 _LEASE_LASTS = timedelta(days=1)
@@ -121,6 +123,36 @@ def replace_days(
             removes=lambda file: file.partition[0] in partitions,
             expected=before.id if before else 0,
         )
+
+
+def replace_parts(
+    lake: Lake,
+    engine: Engine,
+    name: str,
+    queries: Mapping[Part, Query],
+    *,
+    properties: Mapping[str, str] | None = None,
+    leases: Leases | None = None,
+) -> Snapshot | None:
+    """Makes the rows of several queries the whole of a table kept by month, computing one part after the other.
+
+    Args:
+        lake: The lake.
+        engine: What computes and writes.
+        name: The table.
+        queries: For each part the query of its rows.
+        properties: Noted in the snapshot.
+        leases: Where the files are noted until they are committed.
+
+    Raises:
+        ConflictError: Another process committed at the same moment; `retrying` does it again.
+    """
+    table = declared_table(name)
+    files: list[str] = []
+    for part, query in queries.items():
+        files += engine.write(query, table, one_partition=part.is_one_month)
+    with _noted(leases, name, files):
+        return lake.replace(name, files, properties)
 
 
 def append_rows(

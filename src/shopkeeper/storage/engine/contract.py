@@ -38,13 +38,17 @@ class Engine(Protocol):
         """Gives the engine's own lazy object: a DuckDB relation or a Spark DataFrame, not executed."""
         ...
 
-    def write(self, query: Query, table: Table, inputs: Inputs | None = None) -> list[str]:
+    def write(
+        self, query: Query, table: Table, inputs: Inputs | None = None, *, one_partition: bool = False
+    ) -> list[str]:
         """Runs a query and writes its rows as Parquet files of a table, durable but not yet committed to the lake.
 
         Args:
             query: Gives the table's columns by name; declared columns it lacks are NULL.
             table: The table the files are for; a partitioned one gets at least one file a partition.
             inputs: Tables handed over for this query.
+            one_partition: All rows lie in one partition, so none need be sorted into several; where they do not, the
+                lake refuses the file.
 
         Returns:
             The paths of the files, none when there are no rows.

@@ -79,12 +79,14 @@ class DuckDBEngine:
             self._bind(connection, query, {}, {})
             return connection.sql(query.sql(pretty=False))
 
-    def write(self, query: Query, table: Table, inputs: Inputs | None = None) -> list[str]:
+    def write(
+        self, query: Query, table: Table, inputs: Inputs | None = None, *, one_partition: bool = False
+    ) -> list[str]:
         """Runs a query and writes its rows as Parquet files of a table."""
         folder = self._lake.folder(table.name)
         ids = self._lake.field_ids(table.name)
         with self._session(query, inputs) as connection, staging(folder) as place:
-            statement = copy_statement(query, table, ids, place)
+            statement = copy_statement(query, table, ids, place, one_partition=one_partition)
             connection.execute(statement)
             return publish(with_rows(place), folder)
 
@@ -140,13 +142,22 @@ class DuckDBEngine:
 
 
 def scan_statement(table: Table, scan: Scan) -> str:
-    """The SELECT that reads a table's files by field id; columns the files lack are typed NULLs."""
+    """The SELECT that reads a table's files; columns the files lack are typed NULLs.
+
+    Files that agree are read by name, since DuckDB takes a scan by field id for one row and joins on its wrong side.
+    """
     if scan.rows is not None:
         return f"SELECT {', '.join(table.column_names)} FROM {table.name}_rows"
     if not scan.files:
         nulls = ", ".join(f"CAST(NULL AS {column.type.value}) AS {column.name}" for column in table.columns)
         return f"SELECT {nulls} WHERE false"
     files = ", ".join(_quoted(file) for file in scan.files)
+    if scan.columns is not None:
+        columns = ", ".join(
+            f"CAST({column.name if column.name in scan.columns else 'NULL'} AS {column.type.value}) AS {column.name}"
+            for column in table.columns
+        )
+        return f"SELECT {columns} FROM read_parquet([{files}])"
     fields = ", ".join(
         f"{scan.field_ids[column.name]}: {{name: '{column.name}', type: '{column.type.value}', default_value: NULL}}"
         for column in table.columns
@@ -159,7 +170,9 @@ def scan_statement(table: Table, scan: Scan) -> str:
     return f"SELECT {columns} FROM read_parquet([{files}], schema = MAP {{{fields}}})"
 
 
-def copy_statement(query: Query, table: Table, ids: Mapping[str, tuple[int, ...]], place: Path) -> str:
+def copy_statement(
+    query: Query, table: Table, ids: Mapping[str, tuple[int, ...]], place: Path, *, one_partition: bool
+) -> str:
     """The COPY that writes a query's rows as Parquet with the table's types, field ids and partition."""
     check_columns(query, table)
     given = set(query.columns)
@@ -169,7 +182,7 @@ def copy_statement(query: Query, table: Table, ids: Mapping[str, tuple[int, ...]
     ]
     options = [_parquet(table, ids)]
     target = place / "rows.parquet"
-    if table.partition is not Partition.NONE:
+    if table.partition is not Partition.NONE and not one_partition:
         form = "%Y-%m" if table.partition is Partition.MONTH else "%Y-%m-%d"
         columns.append(f"strftime({table.partition_column}, '{form}') AS {_PARTITION}")
         options += [f"PARTITION_BY ({_PARTITION})"]

@@ -133,7 +133,9 @@ class SparkEngine:
         with _translated(query.name):
             return self._frame(query, {}, {})
 
-    def write(self, query: Query, table: Table, inputs: Inputs | None = None) -> list[str]:
+    def write(
+        self, query: Query, table: Table, inputs: Inputs | None = None, *, one_partition: bool = False
+    ) -> list[str]:
         """Runs a query and writes its rows as Parquet files of a table."""
         check_columns(query, table)
         folder = self._lake.folder(table.name)
@@ -141,7 +143,7 @@ class SparkEngine:
         with _translated(query.name), staging(folder) as place:
             frame = self._typed(self._frame(query, inputs or {}, {}), table, ids)
             target = f"file://{place / 'rows'}"
-            if table.partition is Partition.NONE:
+            if table.partition is Partition.NONE or one_partition:
                 frame.write.parquet(target)
             else:
                 frame = self._cut(frame, table)
