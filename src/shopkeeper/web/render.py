@@ -19,7 +19,7 @@ from shopkeeper.web.language import LANGUAGES, catalogue, language_of
 from shopkeeper.web.names import Names
 from shopkeeper.web.navigation import NAVIGATION
 
-__all__ = ["Words", "figures_of", "page", "words_of"]
+__all__ = ["Words", "figures_of", "page", "words_language", "words_of"]
 
 Words = Callable[[str], str]
 """Gives a text in the language of a request."""

@@ -156,7 +156,8 @@ def _saved(request: Request, form: FormData, by: str) -> Response:
             expected=int(expected) if expected.isdigit() else None,
         )
     except (FaultsError, ConflictError, UsageError) as error:
-        faults = [{"path": fault.path, "message": fault.message} for fault in getattr(error, "faults", ())]
+        language = figures_of(request).language
+        faults = [{"path": fault.path, "message": fault.said(language)} for fault in getattr(error, "faults", ())]
         status = 409 if isinstance(error, ConflictError) else 422
         return _builder_page(
             request, draft, status, name=name, **labels, expected=expected, errors=faults, message=error.message
@@ -201,18 +202,20 @@ def _builder(request: Request, draft: Any, name: str | None) -> dict[str, Any]:
         "draft": draft,
         "preview": found,
         "words": Words(figures_of(request)),
-        "faulty": _faulty(found),
+        "faulty": _faulty(found, figures_of(request).language),
         "suggested": {each: suggestions(shop, each) for each in asked},
         "segment_names": [each.name for each in shop.state.segments.all() if each.name != name],
         "model_names": sorted({entry.name for entry in shop.models.list()}),
     }
 
 
-def _faulty(found: Preview) -> Callable[[str], list[str]]:
-    """Gives the faults of a node and its own fields by path."""
+def _faulty(found: Preview, language: str) -> Callable[[str], list[str]]:
+    """Gives the faults of a node and its own fields by path, in a language."""
 
     def of(path: str) -> list[str]:
-        return [fault.message for fault in found.faults if fault.path == path or fault.path.startswith(f"{path}.")]
+        return [
+            fault.said(language) for fault in found.faults if fault.path == path or fault.path.startswith(f"{path}.")
+        ]
 
     return of
 
