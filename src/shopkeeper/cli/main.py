@@ -23,7 +23,7 @@ _COMMANDS = {
     "check": ("check", "Check the quality of every table."),
     "table": ("table", "Look into the lake: list, describe, show, export."),
     "person": ("person", "Show one person."),
-    "segment": ("segment", "Audiences: list, create, count, members, export."),
+    "segment": ("segment", "Audiences: list, create, count, members, export, versions, back."),
     "cuts": ("cuts", "The cut-points of lifecycle and RFM: show, list, set, back."),
     "model": ("model", "Models: list, show the card, back-test."),
     "serve": ("serve", "Serve the console and the API, with the worker."),

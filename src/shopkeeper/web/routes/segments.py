@@ -13,6 +13,7 @@ from shopkeeper.app.pages.builder import Preview, catalogue_of, draft_of, edited
 from shopkeeper.app.pages.segments import (
     archive_segment,
     export_members,
+    go_back,
     overlap,
     save_segment,
     segment_page,
@@ -105,6 +106,16 @@ def segment_archive(request: Request, visitor: SignedIn, name: str, csrf: Annota
     del csrf  # the guard has checked it
     archive_segment(request.app.state.shop, name, by=visitor.name, now=request.app.state.clock())
     return RedirectResponse("/segments", status_code=303)
+
+
+@router.post("/{name}/back")
+def segment_back(
+    request: Request, visitor: SignedIn, name: str, csrf: Annotated[str, Form()], version: Annotated[int, Form()]
+) -> Response:
+    """Saves an earlier version as the next one."""
+    del csrf  # the guard has checked it
+    go_back(request.app.state.shop, name, version, by=visitor.name, now=request.app.state.clock())
+    return RedirectResponse(f"/segments/{name}", status_code=303)
 
 
 @router.get("/{name}/members.{ending}")
