@@ -48,3 +48,11 @@ def test_check_has_the_promised_shape(says: Says) -> None:
     assert document["ok"] is (said.code == 0)
     assert document["checks"]
     assert all({"table", "check", "ok", "found"} <= set(each) for each in document["checks"])
+
+
+def test_what_is_wrong_with_an_audience_is_said_in_the_shops_language(says: Says) -> None:
+    said = says("segment", "count", 'recensy_days > 3 and city > "x"')
+    assert said.code == 2
+    assert "人群规则有 2 处错误" in said.err
+    assert "all[0].trait: 没有会员特征“recensy_days”，是否指 recency_days" in said.err
+    assert "all[1].op" in said.err

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from shopkeeper.base.errors import UsageError
+from shopkeeper.base.errors import FaultsError
 from shopkeeper.profile.cuts import LifecycleCuts, RFMCuts
 from shopkeeper.profile.profile import profile
 from shopkeeper.schema.step import Step
@@ -214,10 +214,15 @@ def test_edited_cut_points_and_their_version_are_in_the_rows() -> None:
 
 
 def test_cut_points_out_of_order_are_refused() -> None:
-    with pytest.raises(UsageError, match="not in order"):
-        LifecycleCuts(sleeping_days=90, lapsed_days=90)
-    with pytest.raises(UsageError, match="not in order"):
-        RFMCuts(frequency=(1, 2, 3, 4))
+    with pytest.raises(FaultsError) as caught:
+        LifecycleCuts(sleeping_days=90, lapsed_days=90, shortest=9, longest=8, trend_factor=Decimal("0.5"))
+    assert [fault.path for fault in caught.value.faults] == [
+        "lifecycle.lapsed_days", "lifecycle.longest", "lifecycle.trend_factor",
+    ]  # fmt: skip
+    assert "是 90，应为大于 90" in caught.value.said("zh")
+    with pytest.raises(FaultsError) as caught:
+        RFMCuts(recency=(7, 7, 8, 9), frequency=(1, 2, 3, 4))
+    assert [fault.path for fault in caught.value.faults] == ["rfm.recency_cuts", "rfm.frequency_cuts"]
 
 
 def test_what_the_source_knows_passes_through() -> None:

@@ -1,4 +1,4 @@
-"""The SQL of audiences gives the same people on Spark, on one fixed world."""
+"""The SQL of audiences gives the same people on Spark, on one fixed world and on random ones."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shopkeeper.schema.query import Query
 from shopkeeper.segment.catalogue import Catalogue
 from shopkeeper.segment.compile import count, members
 from shopkeeper.segment.line import parse
+from shopkeeper.segment.tree import Node
 from shopkeeper.storage.lake import Lake
 from tests.segment.conftest import Shop
 from tests.segment.oracle import World, is_in
+from tests.segment.strategies import AS_OF, PEOPLE, shared_trees, trees, worlds
 from tests.spark_cluster import Engines
 
 _DAY = date(2017, 3, 31)
@@ -28,6 +32,9 @@ _LINES = (
     'decile "churn" >= 9 or in segment "x"',
     'attributes["k"] = "v" or registered_at >= 2017-03-02',
     'attributes contains "k" and not redeemed offer "o"',
+    'bought store "s1" product in ("g1", "g2") at least 1 units since 2017-03-01 until 2017-03-29',
+    'redeemed offer "o" at least 1 days in last 1 days or score "churn" > 0.35',
+    "all (any (lifecycle is unknown, nobody), not bought more than 1 lines ever)",
 )
 
 
@@ -132,3 +139,18 @@ def test_spark_agrees(shop: Shop, spark_engine: Engines, tmp_path: Path) -> None
         found = on_spark(members(tree, _DAY, Catalogue(time_zone=world.time_zone)))["person_id"].to_pylist()
         assert set(found) == {f"p{n}" for n in range(1, 5) if is_in(tree, f"p{n}", world)}, line
     assert on_spark(count(parse(_LINES[0]), _DAY))["of"].to_pylist() == [4]
+
+
+@pytest.mark.spark
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(world=worlds(), found=st.lists(trees | shared_trees, min_size=3, max_size=3))
+def test_spark_agrees_on_random_worlds(
+    shop: Shop, spark_engine: Engines, tmp_path_factory: pytest.TempPathFactory, world: World, found: list[Node]
+) -> None:
+    shop.fill(world)
+    spark = spark_engine(Lake(tmp_path_factory.mktemp("lake")))
+    for tree in found:
+        query = members(tree, AS_OF, Catalogue(time_zone=world.time_zone))
+        rows = {name: shop.connection.sql(f'SELECT * FROM "{name}"').to_arrow_table() for name in query.tables}
+        expected = {person for person in PEOPLE if is_in(tree, person, world)}
+        assert set(spark.arrow(query, rows)["person_id"].to_pylist()) == expected, query.sql("spark")

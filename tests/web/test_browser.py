@@ -20,6 +20,8 @@ PAGES = (
     "/",
     "/report",
     "/people",
+    "/people/lifecycle",
+    "/people/coverage",
     "/people/complete_journey:8",
     "/segments",
     "/segments/champions",

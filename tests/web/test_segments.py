@@ -3,6 +3,7 @@ import io
 from typing import Any
 
 import httpx
+import pytest
 import python_calamine
 from hypothesis import given
 from hypothesis import strategies as some
@@ -13,6 +14,7 @@ from shopkeeper.app.shop import Shop
 from shopkeeper.segment.catalogue import Catalogue
 from shopkeeper.segment.edit import to_form
 from shopkeeper.web.builder_form import PREFIX, audience_fields
+from shopkeeper.web.language import LANGUAGE_COOKIE
 from tests.web.conftest import post
 
 KINDS = ("trait", "did", "first", "score", "segment", "near", "consent", "all", "any")
@@ -78,6 +80,25 @@ def test_a_wrong_rule_is_not_saved_and_stays_on_the_page(client: httpx.Client, s
     assert answer.status_code == 422
     assert 'value="many"' in answer.text
     assert "wrong" not in {each.name for each in shop.state.segments.all()}
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "heading"),
+    [
+        ("en", "&#39;many&#39; is not a number", "The audience is not right yet"),
+        ("zh", "&#39;many&#39; 不是数字", "人群规则还不正确"),
+    ],
+)
+def test_faults_are_told_in_the_language_of_the_page(
+    client: httpx.Client, language: str, words: str, heading: str
+) -> None:
+    client.cookies.set(LANGUAGE_COOKIE, language)
+    rule = {"r.all[0].trait": "orders_ever", "r.all[0].op": ">=", "r.all[0].value": "many", "name": "wrong"}
+    for path in ("/segments/preview", "/segments/builder", "/segments/save"):
+        answer = post(client, path, rule, form="/segments/new")
+        assert words in answer.text, path
+        assert "all[0].value" in answer.text, path
+    assert heading in answer.text
 
 
 def test_members_as_a_file_are_the_people_of_the_segment(client: httpx.Client, shop: Shop) -> None:

@@ -12,6 +12,7 @@ from graphlib import TopologicalSorter
 import pyarrow as pa
 
 from shopkeeper.app.changed import LINES, days_to_redo, others, people_to_redo
+from shopkeeper.app.cuts import KINDS, keep_filed
 from shopkeeper.app.plan import Plan
 from shopkeeper.app.shop import Shop, as_of_or_last, now
 from shopkeeper.app.steps import plans
@@ -84,6 +85,8 @@ def run(
         MissingError: A step is not known, or there are no data.
     """
     day = as_of_or_last(shop, as_of)
+    for kind in KINDS:
+        keep_filed(shop, kind)
     ordered = _chosen(plans(shop), tuple(steps), until)
     record = shop.state.runs.start(as_of=day, engine=shop.engine.name, by=by, now=now(shop))
     reports = []

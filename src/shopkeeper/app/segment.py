@@ -184,18 +184,32 @@ def say(shop: Shop, tree: Node | Mapping[str, Any], language: str) -> str:
 def refresh_members(shop: Shop, as_of: date) -> pa.Table:
     """Gives all stays in all segments after each was computed again as of a day.
 
-    When the day lies before the last one computed, what happened after it is taken back first.
+    When the day lies before the last one computed, what happened after it is taken back first. Whoever was in a segment
+    that is put away by now leaves at the end of the day.
     """
+    found = definitions(shop)
     catalogue = catalogue_of(shop)
     end = end_of_day(as_of, shop.settings.chain.time_zone)
     known = Query.from_sql(
-        "SELECT segment, person_id, entered_at, CASE WHEN left_at <= $moment THEN left_at END AS left_at, version "
-        "FROM segment_member WHERE entered_at <= $moment",
+        """
+        SELECT
+            segment,
+            person_id,
+            entered_at,
+            CASE
+                WHEN left_at <= $moment THEN left_at
+                WHEN COALESCE(NOT segment IN $kept, TRUE) THEN $moment
+            END AS left_at,
+            version
+        FROM segment_member
+        WHERE entered_at <= $moment
+        """,
         name="stays",
         moment=end,
+        kept=tuple(definition.name for definition in found),
     )
     rows = shop.duckdb.arrow(known)
-    for definition in definitions(shop):
+    for definition in found:
         rows = shop.duckdb.arrow(refreshed(definition, as_of, catalogue), {"segment_member": rows})
     return rows
 

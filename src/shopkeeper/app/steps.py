@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from shopkeeper.app.cuts import lifecycle_cuts, rfm_cuts
+from shopkeeper.app.cuts import cuts_now
 from shopkeeper.app.engage import make_effects, make_offer_plan
 from shopkeeper.app.model import make_scores
 from shopkeeper.app.plan import Plan
@@ -37,13 +37,13 @@ _CAMPAIGN_READS = (
 def plans(shop: Shop) -> list[Plan]:
     """Gives every step with the arguments that the settings and saved segments ask for."""
     settings = shop.settings
-    zone, cuts = settings.chain.time_zone, lifecycle_cuts(settings.lifecycle)
+    zone, cuts = settings.chain.time_zone, cuts_now(shop, "lifecycle")
     return [
         Plan.of(person, takes_as_of=False),
         Plan.of(product_fact, left_out=settings.profile.left_out_kinds),
         Plan.of(basket, takes_as_of=False, through=("counted", "private_label"), time_zone=zone),
         Plan.of(person_habit, through=("counted", "department", "category", "brand", "price_tier")),
-        Plan.of(profile, time_zone=zone, lifecycle=cuts, rfm=rfm_cuts(settings.rfm)),
+        Plan.of(profile, time_zone=zone, lifecycle=cuts, rfm=cuts_now(shop, "rfm")),
         Plan.of(lifecycle_balance, lifecycle=cuts),
         Plan.of(coverage, takes_as_of=False, time_zone=zone),
         Plan.of(store_day, takes_as_of=False, through=("counted",)),

@@ -85,13 +85,24 @@ class ForbiddenError(ShopkeeperError):
 
 
 class Fault:
-    """One fault among several: where it is and what is wrong there."""
+    """One fault among several: where it is and what is wrong there, in Chinese too where people meet it in a form.
 
-    __slots__ = ("message", "path")
+    Args:
+        path: Where it is.
+        message: What is wrong there.
+        chinese: The same in Chinese.
+    """
 
-    def __init__(self, path: str, message: str) -> None:
+    __slots__ = ("chinese", "message", "path")
+
+    def __init__(self, path: str, message: str, chinese: str | None = None) -> None:
         self.path = path
         self.message = message
+        self.chinese = chinese
+
+    def said(self, language: str) -> str:
+        """What is wrong, in a language."""
+        return self.chinese if language == "zh" and self.chinese else self.message
 
     def __repr__(self) -> str:
         return f"{self.path}: {self.message}"
@@ -104,14 +115,37 @@ class Fault:
 
 
 class FaultsError(UsageError):
-    """Several faults at once, each with its path: settings, mappings and audience trees are checked whole."""
+    """Several faults at once, each with its path: settings, mappings and audience trees are checked whole.
+
+    Args:
+        what: What has the faults.
+        faults: The faults.
+        chinese: What has them, in Chinese.
+        place: Where it was looked for.
+        next_step: What to do next.
+    """
 
     def __init__(
-        self, what: str, faults: Sequence[Fault], *, place: str | None = None, next_step: str | None = None
+        self,
+        what: str,
+        faults: Sequence[Fault],
+        *,
+        chinese: str | None = None,
+        place: str | None = None,
+        next_step: str | None = None,
     ) -> None:
         self.faults = tuple(faults)
-        lines = "\n".join(f"  {fault.path}: {fault.message}" for fault in self.faults)
-        super().__init__(f"{what} has {len(self.faults)} fault(s):\n{lines}\n", place=place, next_step=next_step)
+        self.what = what
+        self.chinese = chinese
+        super().__init__(self.said("en"), place=place, next_step=next_step)
+
+    def said(self, language: str) -> str:
+        """All faults with their paths, in a language."""
+        count = len(self.faults)
+        head = f"{self.what} has {count} fault(s):"
+        if language == "zh" and self.chinese:
+            head = f"{self.chinese}有 {count} 处错误："
+        return "\n".join([head, *(f"  {fault.path}: {fault.said(language)}" for fault in self.faults), ""])
 
 
 class SettingsError(FaultsError):

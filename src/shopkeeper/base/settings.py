@@ -31,6 +31,7 @@ __all__ = [
     "StorageSettings",
     "WebSettings",
     "commented_toml",
+    "fault_of",
     "read_settings",
     "settings_table",
 ]
@@ -113,7 +114,7 @@ class ProfileSettings(_Section):
 
 
 class LifecycleSettings(_Section):
-    """Cut-points of the lifecycle; what is computed carries a version that follows from them."""
+    """Cut-points of the lifecycle until the console or `shopkeeper cuts` sets others; what is computed says which."""
 
     new_days: int = Field(30, ge=1, description="A person is new for so many days after the first visit.")
     sleeping_gaps: float = Field(3.0, gt=0, description="More own rhythms than this without a visit is sleeping.")
@@ -127,7 +128,7 @@ class LifecycleSettings(_Section):
 
 
 class RfmSettings(_Section):
-    """Cut-points of the RFM points 1 to 5; what is computed carries a version that follows from them."""
+    """Cut-points of RFM until the console or `shopkeeper cuts` sets others; what is computed says which."""
 
     recency_cuts: FourCuts = Field((7, 30, 60, 120), description="Days since the last purchase, at most: 5 to 2.")
     frequency_cuts: FourCuts = Field((3, 6, 12, 24), description="At least so many orders in 365 days: 2 to 5 points.")
@@ -279,7 +280,7 @@ def read_settings(folder: Path) -> Settings:
     try:
         return Settings(**values)
     except ValidationError as error:
-        faults = [_fault(detail) for detail in error.errors()]
+        faults = [fault_of(detail) for detail in error.errors()]
         raise SettingsError(
             "the settings", faults, place=f"{file} and {ENVIRONMENT_PREFIX}*", next_step="mend them and try again"
         ) from error
@@ -287,7 +288,8 @@ def read_settings(folder: Path) -> Settings:
         raise SettingsError("the environment", [Fault(ENVIRONMENT_PREFIX, str(error))]) from error
 
 
-def _fault(detail: Any) -> Fault:
+def fault_of(detail: Mapping[str, Any]) -> Fault:
+    """What pydantic found wrong, at the dotted name of the setting."""
     path = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         near = difflib.get_close_matches(path, [setting.name for setting in settings_table()], 1)

@@ -11,6 +11,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from shopkeeper.base.errors import FaultsError
+
 if TYPE_CHECKING:
     from shopkeeper.app.shop import Shop
 
@@ -48,7 +50,11 @@ def with_shop(command: Callable[..., Any]) -> Callable[..., Any]:
         engine = named.get("engine")
         with open_shop(folder, engine=engine) as shop:
             configure_log(shop.settings.log)
-            return command(shop, *arguments, **named)
+            try:
+                return command(shop, *arguments, **named)
+            except FaultsError as error:
+                error.message = error.said(shop.settings.chain.language)
+                raise
 
     return common(opened)
 

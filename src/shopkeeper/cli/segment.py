@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from shopkeeper.app import segment as segments
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.pages.segments import go_back, segment_page
+from shopkeeper.app.shop import Shop, now
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, print_rows, rich_table
 
@@ -47,6 +48,32 @@ def create(shop: Shop, file: Path, *, as_json: bool) -> None:
     """Save a segment from a JSON FILE: name, label_en, label_zh, audience."""
     saved = segments.create(shop, file)
     shown = f"saved [bold]{saved.name}[/], version {saved.version}; shopkeeper run segments computes who is in it"
+    emit({"name": saved.name, "version": saved.version}, as_json=as_json, render=lambda c: c.print(shown))
+
+
+@segment_command.command("versions")
+@click.argument("name")
+@with_shop
+def versions(shop: Shop, name: str, *, as_json: bool) -> None:
+    """Every version of a segment, newest first: who saved it, when, and its rule."""
+    language = shop.settings.chain.language
+    found = [
+        (each.version, each.created_by, each.created_at, chinese if language == "zh" else english)
+        for each, english, chinese in segment_page(shop, name).versions
+    ]
+    columns = ("version", "saved_by", "saved_at", "rule")
+    document = [dict(zip(columns, row, strict=True)) for row in found]
+    emit(document, as_json=as_json, render=lambda console: console.print(rich_table(name, columns, found)))
+
+
+@segment_command.command("back")
+@click.argument("name")
+@click.argument("version", type=int)
+@with_shop
+def back(shop: Shop, name: str, version: int, *, as_json: bool) -> None:
+    """Save an earlier VERSION of a segment as the next one."""
+    saved = go_back(shop, name, version, by="cli", now=now(shop))
+    shown = f"[bold]{saved.name}[/] is at version {saved.version}; shopkeeper run segments computes who is in it"
     emit({"name": saved.name, "version": saved.version}, as_json=as_json, render=lambda c: c.print(shown))
 
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
-from shopkeeper.base.errors import UsageError
+from shopkeeper.base.errors import Fault, FaultsError
 
 __all__ = ["LIFECYCLE_CUTS", "RFM_CUTS", "LifecycleCuts", "RFMCuts"]
 
@@ -29,7 +30,7 @@ class LifecycleCuts:
         trend_factor: Rising is more than this many times the spend of the 90 days before; falling is the reverse.
 
     Raises:
-        UsageError: The cut-points are not in order.
+        FaultsError: The cut-points are not in order; every fault is named with its path.
     """
 
     version: str = "1"
@@ -44,10 +45,25 @@ class LifecycleCuts:
     trend_factor: Decimal = Decimal("1.25")
 
     def __post_init__(self) -> None:
-        if not (0 < self.sleeping_gaps < self.lapsed_gaps and 0 < self.shortest <= self.longest):
-            raise UsageError(f"lifecycle cut-points {self} are not in order", place="profile.lifecycle")
-        if not (self.new_days > 0 and 0 < self.sleeping_days < self.lapsed_days and self.trend_factor >= 1):
-            raise UsageError(f"lifecycle cut-points {self} are not in order", place="profile.lifecycle")
+        faults = [
+            _fault(f"lifecycle.{name}", getattr(self, name), f"more than {low}", f"大于 {low}")
+            for name, low in (
+                ("new_days", 0),
+                ("sleeping_gaps", 0),
+                ("lapsed_gaps", self.sleeping_gaps),
+                ("shortest", 0),
+                ("sleeping_days", 0),
+                ("lapsed_days", self.sleeping_days),
+            )
+            if not getattr(self, name) > low
+        ]
+        if self.longest < self.shortest:
+            faults.append(
+                _fault("lifecycle.longest", self.longest, f"at least {self.shortest}", f"不小于 {self.shortest}")
+            )
+        if self.trend_factor < 1:
+            faults.append(_fault("lifecycle.trend_factor", self.trend_factor, "at least 1", "不小于 1"))
+        _refuse(faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +77,7 @@ class RFMCuts:
         monetary: At least so much spent in 365 days, in the shop's currency, falling.
 
     Raises:
-        UsageError: The cut-points are not in order.
+        FaultsError: The cut-points are not in order; every fault is named with its path.
     """
 
     version: str = "1"
@@ -70,11 +86,27 @@ class RFMCuts:
     monetary: tuple[Decimal, Decimal, Decimal, Decimal] = (Decimal(2000), Decimal(1000), Decimal(500), Decimal(100))
 
     def __post_init__(self) -> None:
-        rising = (self.recency, self.frequency[::-1], self.monetary[::-1])
-        for cuts in rising:
-            exact = [Decimal(cut) for cut in cuts]
-            if exact != sorted(set(exact)):
-                raise UsageError(f"RFM cut-points {self} are not in order", place="profile.rfm")
+        rising: dict[str, tuple[int | Decimal, ...]] = {
+            "recency": self.recency,
+            "frequency": self.frequency[::-1],
+            "monetary": self.monetary[::-1],
+        }
+        _refuse(
+            [
+                _fault(f"rfm.{name}_cuts", ", ".join(map(str, cuts)), "rising", "逐个递增的值")
+                for name, cuts in rising.items()
+                if any(not low < high for low, high in pairwise(Decimal(cut) for cut in cuts))
+            ]
+        )
+
+
+def _fault(path: str, value: object, english: str, chinese: str) -> Fault:
+    return Fault(path, f"is {value}, not {english}", f"是 {value}，应为{chinese}")
+
+
+def _refuse(faults: list[Fault]) -> None:
+    if faults:
+        raise FaultsError("the set of cut-points", faults, chinese="这组分界点")
 
 
 LIFECYCLE_CUTS = LifecycleCuts()

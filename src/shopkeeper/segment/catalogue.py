@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from shopkeeper.schema.table import Type
 from shopkeeper.schema.trait import Trait
 from shopkeeper.schema.traits import TRAITS
+from shopkeeper.segment.said import Said
 from shopkeeper.segment.tree import COMPARISONS, Member, Node, walk
 
 __all__ = ["FAVOURITE_STORE", "OPERATORS", "Catalogue", "nearest", "refers_to"]
@@ -72,7 +73,7 @@ def refers_to(tree: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(node.segment for _, node in walk(tree) if isinstance(node, Member)))
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Gives `, did you mean …?` with the nearest known words, or nothing when none is near."""
+def nearest(word: str, known: Iterable[str]) -> Said:
+    """Gives `, did you mean …?` with the nearest known words, or empty texts when none is near."""
     near = difflib.get_close_matches(word[:80], list(known), n=3, cutoff=0.6)
-    return f", did you mean {' or '.join(near)}?" if near else ""
+    return Said(f", did you mean {' or '.join(near)}?", f"，是否指 {' 或 '.join(near)}？") if near else Said("", "")

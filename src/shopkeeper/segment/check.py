@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from shopkeeper.base.errors import Fault, FaultsError
+from shopkeeper.base.errors import Fault
 from shopkeeper.schema.table import Type
 from shopkeeper.segment.catalogue import FAVOURITE_STORE, OPERATORS, Catalogue, nearest
 from shopkeeper.segment.document import read
 from shopkeeper.segment.field import ACTS, Field, FieldType
-from shopkeeper.segment.lexer import is_day
 from shopkeeper.segment.line import MAX_DEPTH, parse
+from shopkeeper.segment.said import MISSING, Said, deeper, fault, none_of, wrong
 from shopkeeper.segment.tree import (
     COMPARISONS,
     EVER,
@@ -28,6 +28,7 @@ from shopkeeper.segment.tree import (
     Window,
     children,
 )
+from shopkeeper.segment.value import text_said, value_said
 
 __all__ = ["MAX_DAYS", "MAX_RULES", "MAX_VALUES", "audience", "check", "checked", "judge"]
 
@@ -37,11 +38,7 @@ MAX_VALUES = 1000
 """Values a list may have."""
 MAX_DAYS = 36_500
 """Days a window may have."""
-_MAX_CHARACTERS = 500
 _HALF_EARTH = 20_100
-_MAX_MONEY = 10**13
-_MAX_WHOLE = 2**63 - 1
-_PLACES = 4
 
 _FIELD_OPERATORS: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.TEXT: ("=", "!=", "in", "not in"),
@@ -73,7 +70,7 @@ def audience(source: str | Mapping[str, Any], catalogue: Catalogue | None = None
         return checked(parse(source), known, name)
     tree, faults = judge(source, known, name)
     if faults or tree is None:
-        raise _wrong(faults)
+        raise wrong(faults)
     return tree
 
 
@@ -85,7 +82,7 @@ def checked(tree: Node, catalogue: Catalogue, name: str | None = None) -> Node:
     """
     faults = check(tree, catalogue, name)
     if faults:
-        raise _wrong(faults)
+        raise wrong(faults)
     return tree
 
 
@@ -109,13 +106,9 @@ def judge(document: object, catalogue: Catalogue, name: str | None = None) -> tu
     return tree, tuple(faults)
 
 
-def _wrong(faults: tuple[Fault, ...]) -> FaultsError:
-    return FaultsError("the audience", faults, next_step="see docs/audiences.md for the language")
-
-
 def _descend(node: Node, path: str, depth: int, catalogue: Catalogue, faults: list[Fault]) -> None:
     if depth > MAX_DEPTH:
-        faults.append(Fault(path, f"is nested deeper than {MAX_DEPTH} levels"))
+        faults.append(fault(path, deeper(MAX_DEPTH)))
         return
     if isinstance(node, Leaf):
         _leaf(node, path, catalogue, faults)
@@ -128,10 +121,12 @@ def _whole(tree: Node, catalogue: Catalogue, name: str | None) -> list[Fault]:
     faults = []
     rules = _rules(tree)
     if rules > MAX_RULES:
-        faults.append(Fault("audience", f"has {rules} conditions, more than {MAX_RULES}"))
+        said = Said(f"has {rules} conditions, more than {MAX_RULES}", f"有 {rules} 个条件，超过 {MAX_RULES} 个")
+        faults.append(fault("audience", said))
     circle = catalogue.circle(tree, name)
     if circle is not None:
-        faults.append(Fault("audience", f"refers to itself: {' → '.join(circle)}"))
+        way = " → ".join(circle)
+        faults.append(fault("audience", Said(f"refers to itself: {way}", f"引用了自身：{way}")))
     return faults
 
 
@@ -167,21 +162,22 @@ class _Checker:
         self.catalogue = catalogue
         self.faults = faults
 
-    def fault(self, key: str, message: str) -> None:
-        self.faults.append(Fault(f"{self.path}.{key}".lstrip("."), message))
+    def fault(self, key: str, said: Said) -> None:
+        self.faults.append(fault(f"{self.path}.{key}".lstrip("."), said))
 
     def comparison(self, leaf: Comparison) -> None:
         trait = self.catalogue.traits.get(leaf.trait)
         if trait is None:
-            self.fault("trait", f"there is no trait '{leaf.trait[:60]}'{nearest(leaf.trait, self.catalogue.traits)}")
+            said = Said(f"there is no trait '{leaf.trait[:60]}'", f"没有会员特征“{leaf.trait[:60]}”")
+            self.fault("trait", said.then(nearest(leaf.trait, self.catalogue.traits)))
             return
         kind = trait.type
         if leaf.key is not None:
             self.text("key", leaf.key)
             if kind is not Type.MAP:
-                self.fault("key", f"'{trait.name}' has no entries")
+                self.fault("key", Said(f"'{trait.name}' has no entries", f"“{trait.name}”没有条目"))
         elif kind is Type.MAP and leaf.op in ("=", "!=", "in", "not in"):
-            self.fault("key", f"is missing: which entry of '{trait.name}'")
+            self.fault("key", Said(f"is missing: which entry of '{trait.name}'", f"缺少：“{trait.name}”的哪个条目"))
         if kind is Type.MAP:
             kind = Type.STRING
         if leaf.op not in OPERATORS[trait.type]:
@@ -189,7 +185,7 @@ class _Checker:
             return
         if leaf.op in ("known", "unknown"):
             if leaf.value is not None:
-                self.fault("value", f"'is {leaf.op}' takes no value")
+                self.fault("value", Said(f"'is {leaf.op}' takes no value", f"“is {leaf.op}”不带值"))
             return
         self.values("", leaf.op, leaf.value, Type.STRING if kind is Type.STRINGS else kind, trait.values)
 
@@ -200,38 +196,41 @@ class _Checker:
         for place, threshold in enumerate(leaf.having):
             at = f"having[{place}]"
             if threshold.measure not in measures:
-                hint = nearest(threshold.measure, measures)
-                self.fault(f"{at}.measure", f"'{threshold.measure[:60]}' is none of {', '.join(measures)}{hint}")
+                self.fault(f"{at}.measure", none_of(threshold.measure, measures, nearest(threshold.measure, measures)))
                 continue
             if threshold.op not in (">=", "<=", "=", ">", "<"):
                 self.operator(threshold.op, (">=", "<=", "=", ">", "<"), threshold.measure, f"{at}.")
             measure = measures[threshold.measure]
             self.value(f"{at}.value", threshold.value, Type.INTEGER if measure.whole else Type.MONEY, ())
             if measure.whole and threshold.value < 0:
-                self.fault(f"{at}.value", f"{threshold.value} is less than nothing")
+                self.fault(f"{at}.value", Said(f"{threshold.value} is less than nothing", f"{threshold.value} 小于零"))
         if not leaf.having:
-            self.fault("having", "counts nothing")
+            self.fault("having", Said("counts nothing", "没有计数"))
 
     def sequel(self, leaf: Sequel) -> None:
         for key, act in (("first.", leaf.first), ("then.", leaf.then)):
             if self.act(key, act) and act.table == "redemption":
-                self.fault(f"{key}did", "redemptions have a day, not an instant; use order_line or event")
+                said = Said(
+                    "redemptions have a day, not an instant; use order_line or event",
+                    "核销只有日期，没有时刻；请用 order_line 或 event",
+                )
+                self.fault(f"{key}did", said)
         if leaf.then.window != EVER:
-            self.fault("then.window", "is not used: 'days' says how long after")
+            said = Said("is not used: 'days' says how long after", "此处不用：间隔由 days 决定")
+            self.fault("then.window", said)
         if not 1 <= leaf.days <= MAX_DAYS:
-            self.fault("days", f"is {leaf.days}, not 1 to {MAX_DAYS}")
+            self.fault("days", _outside(leaf.days, f"1 to {MAX_DAYS}", f" 1 至 {MAX_DAYS}"))
 
     def act(self, key: str, act: Act) -> bool:
         if act.table not in ACTS:
-            self.fault(f"{key}did", f"'{act.table[:60]}' is none of {', '.join(ACTS)}{nearest(act.table, ACTS)}")
+            self.fault(f"{key}did", none_of(act.table, ACTS, nearest(act.table, ACTS)))
             return False
         fields = ACTS[act.table].fields
         for place, condition in enumerate(act.where):
             at = f"{key}where[{place}]."
             found = fields.get(condition.field)
             if found is None:
-                hint = nearest(condition.field, fields)
-                self.fault(f"{at}field", f"'{condition.field[:60]}' is none of {', '.join(fields)}{hint}")
+                self.fault(f"{at}field", none_of(condition.field, fields, nearest(condition.field, fields)))
             else:
                 self.filter(at, found, condition.op, condition.value)
         self.window(f"{key}window", act.window)
@@ -247,18 +246,23 @@ class _Checker:
     def window(self, key: str, window: Window) -> None:
         if window.last_days is not None:
             if not 1 <= window.last_days <= MAX_DAYS:
-                self.fault(f"{key}.last_days", f"is {window.last_days}, not 1 to {MAX_DAYS}")
+                said = _outside(window.last_days, f"1 to {MAX_DAYS}", f" 1 至 {MAX_DAYS}")
+                self.fault(f"{key}.last_days", said)
             if window.first is not None or window.last is not None:
-                self.fault(key, "has both last_days and from or to")
+                self.fault(key, Said("has both last_days and from or to", "last_days 与 from、to 不能并用"))
         if window.first is not None and window.last is not None and window.first > window.last:
-            self.fault(key, f"begins on {window.first}, after it ends on {window.last}")
+            said = Said(
+                f"begins on {window.first}, after it ends on {window.last}",
+                f"始于 {window.first}，晚于结束日 {window.last}",
+            )
+            self.fault(key, said)
 
     def score(self, leaf: Score) -> None:
         self.text("score", leaf.model)
         if leaf.subject is not None:
             self.text("subject", leaf.subject)
         if leaf.measure not in ("value", "decile"):
-            self.fault("measure", f"'{leaf.measure[:60]}' is none of value, decile")
+            self.fault("measure", none_of(leaf.measure, ("value", "decile"), Said("", "")))
             return
         operators = (*COMPARISONS, "between", "in", "not in")
         if leaf.op not in operators:
@@ -270,23 +274,35 @@ class _Checker:
         self.text("segment", leaf.segment)
         known = self.catalogue.segments
         if known is not None and leaf.segment not in known:
-            self.fault("segment", f"there is no segment '{leaf.segment[:60]}'{nearest(leaf.segment, known)}")
+            said = Said(f"there is no segment '{leaf.segment[:60]}'", f"没有人群“{leaf.segment[:60]}”")
+            self.fault("segment", said.then(nearest(leaf.segment, known)))
 
     def near(self, leaf: Near) -> None:
         self.text("near", leaf.store)
         if not (math.isfinite(leaf.kilometres) and 0 < leaf.kilometres <= _HALF_EARTH):
-            self.fault("kilometres", f"is {leaf.kilometres}, not more than 0 and at most {_HALF_EARTH}")
+            said = _outside(
+                leaf.kilometres, f"more than 0 and at most {_HALF_EARTH}", f"大于 0 且不超过 {_HALF_EARTH} 的数"
+            )
+            self.fault("kilometres", said)
         if FAVOURITE_STORE not in self.catalogue.traits:
-            self.fault("near", f"needs the trait '{FAVOURITE_STORE}', which the catalogue does not have")
+            said = Said(
+                f"needs the trait '{FAVOURITE_STORE}', which the catalogue does not have",
+                f"需要目录中没有的会员特征“{FAVOURITE_STORE}”",
+            )
+            self.fault("near", said)
 
     def operator(self, op: str, known: tuple[str, ...], of: str, at: str = "") -> None:
-        self.fault(f"{at}op", f"'{op[:20]}' does not compare '{of}': use {', '.join(known)}")
+        every = ", ".join(known)
+        said = Said(
+            f"'{op[:20]}' does not compare '{of}': use {every}", f"“{op[:20]}”不能用于比较“{of}”，可用：{every}"
+        )
+        self.fault(f"{at}op", said)
 
     def text(self, key: str, text: str) -> None:
         if not text:
-            self.fault(key, "is empty")
-        elif message := _text_fault(text):
-            self.fault(key, message)
+            self.fault(key, Said("is empty", "为空"))
+        elif said := text_said(text):
+            self.fault(key, said)
 
     def values(self, at: str, op: str, value: TreeValue, kind: Type, choice: tuple[str, ...]) -> None:
         """Holds the value or values of an operator against a type."""
@@ -294,50 +310,27 @@ class _Checker:
             self.value(f"{at}value", value, kind, choice if op != "contains" else ())
             return
         if not isinstance(value, tuple):
-            self.fault(f"{at}value", f"'{op}' takes a list of values")
+            self.fault(f"{at}value", Said(f"'{op}' takes a list of values", f"“{op}”需要值的列表"))
             return
         if op == "between" and len(value) != 2:  # noqa: PLR2004 - a low and a high end
-            self.fault(f"{at}value", f"'between' takes two values, not {len(value)}")
+            said = Said(f"'between' takes two values, not {len(value)}", f"“between”需要两个值，而不是 {len(value)} 个")
+            self.fault(f"{at}value", said)
         elif not 1 <= len(value) <= MAX_VALUES:
-            self.fault(f"{at}value", f"has {len(value)} values, not 1 to {MAX_VALUES}")
+            said = Said(
+                f"has {len(value)} values, not 1 to {MAX_VALUES}", f"有 {len(value)} 个值，应为 1 至 {MAX_VALUES} 个"
+            )
+            self.fault(f"{at}value", said)
         for place, item in enumerate(value[:MAX_VALUES]):
             self.value(f"{at}value[{place}]", item, kind, choice)
 
     def value(self, at: str, value: TreeValue, kind: Type, choice: tuple[str, ...]) -> None:
-        message = "is missing" if value is None else _value_fault(value, kind)
-        if message is None and choice and value not in choice:
-            message = f"'{str(value)[:60]}' is none of {', '.join(choice)}{nearest(str(value), choice)}"
-        if message is not None:
-            self.fault(at, message)
+        said = MISSING if value is None else value_said(value, kind)
+        if said is None and choice and value not in choice:
+            said = none_of(str(value), choice, nearest(str(value), choice))
+        if said is not None:
+            self.fault(at, said)
 
 
-def _value_fault(value: object, kind: Type) -> str | None:
-    """What is wrong with a value of a type, if anything."""
-    shown = f"{str(value)[:40]!r}" if isinstance(value, str) else f"{value}"
-    if kind is Type.STRING:
-        return _text_fault(value) if isinstance(value, str) else f"{shown} is not text; put it in quotes"
-    if kind in (Type.DATE, Type.INSTANT):
-        return None if isinstance(value, str) and is_day(value) else f"{shown} is not a day such as 2017-12-31"
-    if kind is Type.BOOLEAN:
-        return None if isinstance(value, bool) else f"{shown} is not true or false"
-    return _number_fault(value, kind, shown)
-
-
-def _number_fault(value: object, kind: Type, shown: str) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"{shown} is not a number"
-    if not -_MAX_WHOLE <= value <= _MAX_WHOLE:
-        return f"{shown[:40]} is no number that can be compared"
-    if kind is Type.INTEGER and not isinstance(value, int):
-        return f"{shown} is not a whole number"
-    if kind is Type.MONEY and (abs(value) > _MAX_MONEY or round(value, _PLACES) != value):
-        return f"{shown} is no amount of at most {_PLACES} decimal places"
-    return None
-
-
-def _text_fault(text: str) -> str | None:
-    if len(text) > _MAX_CHARACTERS:
-        return f"has {len(text)} characters, more than {_MAX_CHARACTERS}"
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        return "holds a character that no text has"
-    return None
+def _outside(value: float, english: str, chinese: str) -> Said:
+    """A number that lies outside of what it may be."""
+    return Said(f"is {value}, not {english}", f"是 {value}，应为{chinese}")

@@ -5,6 +5,7 @@ from datetime import date
 from shopkeeper.base.errors import FaultsError
 from shopkeeper.segment.catalogue import nearest
 from shopkeeper.segment.lexer import Token, TokenKind, text_fault
+from shopkeeper.segment.said import Said
 from shopkeeper.segment.tree import COMPARISONS, Scalar, TreeValue
 
 __all__ = ["Cursor"]
@@ -22,12 +23,16 @@ class Cursor:
         """What comes next."""
         return self.found[self.place]
 
-    def wrong(self, expected: str, words: tuple[str, ...] = ()) -> FaultsError:
+    def wrong(self, expected: Said, words: tuple[str, ...] = ()) -> FaultsError:
         """The error that something else was expected here, with the nearest of some words."""
         token = self.now
-        seen = "the end" if token.kind is TokenKind.END else f"'{str(token.value)[:60]}'"
-        hint = nearest(str(token.value), words) if token.kind is TokenKind.WORD else ""
-        return text_fault(token.column, f"expected {expected}, found {seen}{hint}")
+        found = str(token.value)[:60]
+        seen = Said("the end", "结尾") if token.kind is TokenKind.END else Said(f"'{found}'", f"“{found}”")
+        said = Said(
+            f"expected {expected.english}, found {seen.english}", f"此处应为{expected.chinese}，却是{seen.chinese}"
+        )
+        hint = nearest(str(token.value), words) if token.kind is TokenKind.WORD else Said("", "")
+        return text_fault(token.column, said.then(hint))
 
     def is_word(self, *words: str, ahead: int = 0) -> bool:
         """Whether the next tokens are these words."""
@@ -54,12 +59,12 @@ class Cursor:
     def need(self, word: str) -> None:
         """Takes this word or fails."""
         if not self.took(word):
-            raise self.wrong(f"'{word}'", (word,))
+            raise self.wrong(Said(f"'{word}'", f"“{word}”"), (word,))
 
     def need_mark(self, mark: str) -> None:
         """Takes this mark or fails."""
         if not self.took_mark(mark):
-            raise self.wrong(f"'{mark}'")
+            raise self.wrong(Said(f"'{mark}'", f"“{mark}”"))
 
     def is_operator(self) -> bool:
         """Whether an operator comes next."""
@@ -82,7 +87,8 @@ class Cursor:
             return "contains", self.value()
         token = self.now
         if token.kind is not TokenKind.MARK or token.value not in COMPARISONS:
-            raise self.wrong("one of = != < <= > >= between in contains is")
+            known = "= != < <= > >= between in contains is"
+            raise self.wrong(Said(f"one of {known}", f" {known} 之一"))
         self.place += 1
         return str(token.value), self.value()
 
@@ -95,7 +101,12 @@ class Cursor:
         for word, truth in (("true", True), ("yes", True), ("false", False), ("no", False)):
             if self.took(word):
                 return truth
-        raise self.wrong("a value: a number, a day, true, false, or text in quotes")
+        raise self.wrong(
+            Said(
+                "a value: a number, a day, true, false, or text in quotes",
+                "一个值：数字、日期、true、false 或加引号的文本",
+            )
+        )
 
     def values(self) -> tuple[Scalar, ...]:
         """Takes a bracketed list of values."""
@@ -106,7 +117,7 @@ class Cursor:
         self.need_mark(")")
         return tuple(found)
 
-    def text(self, expected: str) -> str:
+    def text(self, expected: Said) -> str:
         """Takes a text in quotes."""
         if self.now.kind is not TokenKind.TEXT:
             raise self.wrong(expected)
@@ -116,19 +127,19 @@ class Cursor:
     def number(self) -> int | float:
         """Takes a number."""
         if self.now.kind is not TokenKind.NUMBER:
-            raise self.wrong("a number")
+            raise self.wrong(Said("a number", "数字"))
         self.place += 1
         return self.found[self.place - 1].value  # type: ignore[return-value]
 
     def whole(self) -> int:
         """Takes a whole number."""
         if not isinstance(self.now.value, int) or self.now.kind is not TokenKind.NUMBER:
-            raise self.wrong("a whole number")
+            raise self.wrong(Said("a whole number", "整数"))
         return int(self.number())
 
     def day(self) -> date:
         """Takes a day."""
         if self.now.kind is not TokenKind.DAY:
-            raise self.wrong("a day such as 2017-12-31")
+            raise self.wrong(Said("a day such as 2017-12-31", "日期，如 2017-12-31"))
         self.place += 1
         return date.fromisoformat(str(self.found[self.place - 1].value))

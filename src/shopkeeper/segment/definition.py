@@ -4,8 +4,8 @@ import graphlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shopkeeper.base.errors import Fault, FaultsError
 from shopkeeper.segment.catalogue import refers_to
+from shopkeeper.segment.said import Said, fault, wrong
 from shopkeeper.segment.tree import Node
 
 __all__ = ["Definition", "in_order"]
@@ -46,4 +46,5 @@ def in_order(definitions: Iterable[Definition]) -> tuple[Definition, ...]:
         return tuple(known[name] for name in graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:
         circle = " → ".join(error.args[1])
-        raise FaultsError("the segments", [Fault(str(error.args[1][0]), f"refers to itself: {circle}")]) from error
+        said = Said(f"refers to itself: {circle}", f"引用了自身：{circle}")
+        raise wrong([fault(str(error.args[1][0]), said)], Said("the segments", "这些人群")) from error

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from shopkeeper.base.errors import Fault, FaultsError
+from shopkeeper.base.errors import Fault
 from shopkeeper.segment.catalogue import nearest
 from shopkeeper.segment.field import ACTS
 from shopkeeper.segment.line import MAX_DEPTH
+from shopkeeper.segment.said import MISSING, Said, deeper, fault, none_of, wrong
 from shopkeeper.segment.tree import (
     EVER,
     Act,
@@ -65,7 +66,7 @@ def from_document(document: Draft) -> Node:
     faults: list[Fault] = []
     tree = read(document, faults)
     if faults or tree is None:
-        raise FaultsError("the audience", faults, next_step="see docs/audiences.md for the language")
+        raise wrong(faults)
     return tree
 
 
@@ -136,16 +137,21 @@ def read(
         The tree, without the parts that could not be read; None when nothing could be.
     """
     if depth > MAX_DEPTH:
-        faults.append(Fault(path, f"is nested deeper than {MAX_DEPTH} levels"))
+        faults.append(fault(path, deeper(MAX_DEPTH)))
         return None
     if not isinstance(document, dict):
-        faults.append(Fault(path or "audience", f"is {_kind(document)}, not an object such as {{'trait': …}}"))
+        said = _is_not(document, Said("an object such as {'trait': …}", "形如 {'trait': …} 的对象"))
+        faults.append(fault(path or "audience", said))
         return None
     sort = next((key for key in KEYS if key in document), None)
     if sort is None:
-        seen = ", ".join(map(repr, document)) or "nothing"
-        hint = next((nearest(str(key), KEYS) for key in document if nearest(str(key), KEYS)), "")
-        faults.append(Fault(path or "audience", f"has {seen}, none of {', '.join(KEYS)}{hint}"))
+        seen, known = ", ".join(map(repr, document)), ", ".join(KEYS)
+        hints = (nearest(str(key), KEYS) for key in document)
+        hint = next((found for found in hints if found.english), Said("", ""))
+        said = Said(
+            f"has {seen or 'nothing'}, none of {known}", f"含有 {seen or '空内容'}，却没有 {known} 中的任何一个"
+        )
+        faults.append(fault(path or "audience", said.then(hint)))
         return None
     if sort in ("all", "any", "not"):
         return _read_join(sort, document, faults, check, path, depth)
@@ -175,7 +181,7 @@ def _read_join(
         child = read(inside, faults, check, here, depth + 1)
         return None if child is None else Not(child)
     if not isinstance(inside, list):
-        faults.append(Fault(here, f"is {_kind(inside)}, not a list of conditions"))
+        faults.append(fault(here, _is_not(inside, Said("a list of conditions", "条件的列表"))))
         return None
     found = [read(child, faults, check, f"{here}[{place}]", depth + 1) for place, child in enumerate(inside)]
     whole = tuple(child for child in found if child is not None)
@@ -193,25 +199,26 @@ class _Reader:
     def at(self, key: str) -> str:
         return f"{self.path}.{key}".lstrip(".")
 
-    def fault(self, key: str, message: str) -> None:
-        self.faults.append(Fault(self.at(key), message))
+    def fault(self, key: str, said: Said) -> None:
+        self.faults.append(fault(self.at(key), said))
 
     def keys(self, sort: str, needed: tuple[str, ...], more: tuple[str, ...]) -> None:
         known = (sort, *needed, *more)
         for key in self.document:
             if key not in known:
-                self.fault(str(key), f"is no key of '{sort}'{nearest(str(key), known)}")
+                said = Said(f"is no key of '{sort}'", f"不是“{sort}”的键")
+                self.fault(str(key), said.then(nearest(str(key), known)))
         for key in needed:
             if key not in self.document:
-                self.fault(key, "is missing")
+                self.fault(key, MISSING)
 
     def text(self, key: str, default: str = "") -> str:
         value = self.document.get(key, default)
         if not isinstance(value, str):
-            self.fault(key, f"is {_kind(value)}, not text")
+            self.fault(key, _is_not(value, Said("text", "文本")))
             return ""
         if value == "" and key in self.document:
-            self.fault(key, "is empty")
+            self.fault(key, Said("is empty", "为空"))
         return value
 
     def optional(self, key: str) -> str | None:
@@ -220,21 +227,21 @@ class _Reader:
     def number(self, key: str) -> int | float:
         value = self.document.get(key, 0)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self.fault(key, f"is {_kind(value)}, not a number")
+            self.fault(key, _is_not(value, Said("a number", "数字")))
             return 0
         return value
 
     def whole(self, key: str) -> int:
         value = self.number(key)
         if not isinstance(value, int):
-            self.fault(key, f"is {value}, not a whole number")
+            self.fault(key, Said(f"is {value}, not a whole number", f"是 {value}，不是整数"))
             return 0
         return value
 
     def truth(self, key: str) -> bool:
         value = self.document.get(key, False)
         if not isinstance(value, bool):
-            self.fault(key, f"is {_kind(value)}, not true or false")
+            self.fault(key, _is_not(value, Said("true or false", " true 或 false")))
         return value is True
 
     def day(self, key: str) -> date | None:
@@ -244,7 +251,8 @@ class _Reader:
         try:
             return date.fromisoformat(value)
         except (TypeError, ValueError):
-            self.fault(key, f"is {str(value)[:40]!r}, not a day such as 2017-12-31")
+            shown = repr(str(value)[:40])
+            self.fault(key, Said(f"is {shown}, not a day such as 2017-12-31", f"是 {shown}，不是日期，应如 2017-12-31"))
             return None
 
     def value(self) -> TreeValue:
@@ -252,10 +260,10 @@ class _Reader:
         if isinstance(value, list):
             wrong = [place for place, item in enumerate(value) if not isinstance(item, str | int | float | bool)]
             for place in wrong:
-                self.fault(f"value[{place}]", f"is {_kind(value[place])}, not a plain value")
+                self.fault(f"value[{place}]", _is_not(value[place], Said("a plain value", "单个值")))
             return () if wrong else tuple(value)
         if value is not None and not isinstance(value, str | int | float | bool):
-            self.fault("value", f"is {_kind(value)}, not a value or a list of values")
+            self.fault("value", _is_not(value, Said("a value or a list of values", "值或值的列表")))
             return None
         return value
 
@@ -263,33 +271,46 @@ class _Reader:
         """Readers of the objects in a list."""
         value = self.document.get(key, [])
         if not isinstance(value, list):
-            self.fault(key, f"is {_kind(value)}, not a list")
+            self.fault(key, _is_not(value, Said("a list", "列表")))
             return []
         found = []
         for place, item in enumerate(value):
             if isinstance(item, dict):
                 found.append(_Reader(item, self.at(f"{key}[{place}]"), self.faults))
             else:
-                self.fault(f"{key}[{place}]", f"is {_kind(item)}, not an object")
+                self.fault(f"{key}[{place}]", _is_not(item, Said("an object", "对象")))
         return found
 
     def inside(self, key: str) -> "_Reader":
         value = self.document.get(key, {})
         if not isinstance(value, dict):
-            self.fault(key, f"is {_kind(value)}, not an object")
+            self.fault(key, _is_not(value, Said("an object", "对象")))
             value = {}
         return _Reader(value, self.at(key), self.faults)
 
 
-def _kind(value: Any) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
-    return "nothing" if value is None else names.get(type(value), type(value).__name__)
+_KINDS = {
+    bool: Said("true or false", " true 或 false"),
+    int: Said("a number", "数字"),
+    float: Said("a number", "数字"),
+    str: Said("text", "文本"),
+    list: Said("a list", "列表"),
+    dict: Said("an object", "对象"),
+    type(None): Said("nothing", "空"),
+}
+
+
+def _is_not(value: Any, wanted: Said) -> Said:
+    """A value of one kind where another is wanted."""
+    name = type(value).__name__
+    seen = _KINDS.get(type(value), Said(name, name))
+    return Said(f"is {seen.english}, not {wanted.english}", f"是{seen.chinese}，不是{wanted.chinese}")
 
 
 def _read_act(reader: _Reader) -> Act:
     table = reader.text("did")
     if table and table not in ACTS:
-        reader.fault("did", f"is '{table[:60]}', none of {', '.join(ACTS)}{nearest(table, ACTS)}")
+        reader.fault("did", none_of(table, ACTS, nearest(table, ACTS)))
     where = []
     for one in reader.each("where"):
         one.keys("field", ("field", "op", "value"), ())

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from shopkeeper.base.errors import Fault, FaultsError
+from shopkeeper.base.errors import FaultsError
+from shopkeeper.segment.said import Said, fault, wrong
 from shopkeeper.segment.tree import Scalar
 
 __all__ = ["CHINESE", "Token", "TokenKind", "is_day", "text_fault", "tokens"]
@@ -134,11 +135,9 @@ class Token:
     column: int
 
 
-def text_fault(column: int, message: str) -> FaultsError:
+def text_fault(column: int, said: Said) -> FaultsError:
     """The error of a line that cannot be read, naming the column."""
-    return FaultsError(
-        "the audience", [Fault(f"at column {column}", message)], next_step="see docs/audiences.md for the language"
-    )
+    return wrong([fault(f"at column {column}", said)])
 
 
 def is_day(text: str) -> bool:
@@ -160,10 +159,9 @@ def tokens(line: str) -> list[Token]:
     while place < len(line):
         match = _PATTERN.match(line, place)
         if match is None:
-            what = (
-                "a quote that is not closed" if line[place] in {'"', *_STOPS} else f"'{line[place]}' means nothing here"
-            )
-            raise text_fault(place + 1, what)
+            if line[place] in {'"', *_STOPS}:
+                raise text_fault(place + 1, Said("a quote that is not closed", "引号没有闭合"))
+            raise text_fault(place + 1, Said(f"'{line[place]}' means nothing here", f"“{line[place]}”在此没有意义"))
         found += _made(match.lastgroup or "", match.group(), place + 1)
         place = match.end()
     return [*found, Token(TokenKind.END, "", len(line) + 1)]
@@ -182,19 +180,23 @@ def _unquoted(text: str, column: int) -> str:
     try:
         return str(json.loads(text, strict=False))
     except json.JSONDecodeError as error:
-        raise text_fault(column + error.pos, "a backslash that escapes nothing; write \\\\ for a backslash") from error
+        said = Said(
+            "a backslash that escapes nothing; write \\\\ for a backslash",
+            "反斜杠没有转义任何字符；反斜杠本身写作 \\\\",
+        )
+        raise text_fault(column + error.pos, said) from error
 
 
 def _number(text: str, column: int) -> int | float:
     try:
         return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
     except ValueError as error:
-        raise text_fault(column, "a number too long to read") from error
+        raise text_fault(column, Said("a number too long to read", "数字过长，无法读取")) from error
 
 
 def _day(text: str, column: int) -> str:
     if not is_day(text):
-        raise text_fault(column, f"{text} is no day of the calendar")
+        raise text_fault(column, Said(f"{text} is no day of the calendar", f"{text} 不是日历上的日期"))
     return text
 
 

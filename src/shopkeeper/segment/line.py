@@ -12,6 +12,7 @@ from shopkeeper.segment.catalogue import nearest
 from shopkeeper.segment.cursor import Cursor
 from shopkeeper.segment.field import ACTS, ActKind
 from shopkeeper.segment.lexer import TokenKind, text_fault, tokens
+from shopkeeper.segment.said import Said
 from shopkeeper.segment.tree import (
     EVER,
     Act,
@@ -52,11 +53,15 @@ def parse(line: str) -> Node:
         FaultsError: The line does not follow the language; the fault's path is the column.
     """
     if len(line) > MAX_TEXT:
-        raise text_fault(MAX_TEXT, f"the line has {len(line)} characters, more than {MAX_TEXT}")
+        said = Said(
+            f"the line has {len(line)} characters, more than {MAX_TEXT}",
+            f"这一行有 {len(line)} 个字符，超过 {MAX_TEXT} 个",
+        )
+        raise text_fault(MAX_TEXT, said)
     reader = _Reader(tokens(line))
     tree = reader.either(0)
     if reader.now.kind is not TokenKind.END:
-        raise reader.wrong("and, or, or the end", ("and", "or"))
+        raise reader.wrong(Said("and, or, or the end", " and、or 或结尾"), ("and", "or"))
     return tree
 
 
@@ -74,7 +79,7 @@ class _Reader(Cursor):
 
     def single(self, depth: int) -> Node:
         if depth > 3 * MAX_DEPTH:
-            raise self.wrong("fewer brackets: the audience is nested too deep")
+            raise self.wrong(Said("fewer brackets: the audience is nested too deep", "更少的括号：嵌套过深"))
         if self.took("not"):
             return Not(self.single(depth + 1))
         if self.took_mark("("):
@@ -98,12 +103,13 @@ class _Reader(Cursor):
 
     def leaf(self) -> Leaf:
         if self.now.kind is not TokenKind.WORD:
+            words = "bought, did, redeemed, in segment, score, decile, within"
             raise self.wrong(
-                "a condition: a trait, bought, did, redeemed, in segment, score, decile, within or consents"
+                Said(f"a condition: a trait, {words} or consents", f"一个条件：会员特征，或 {words}, consents")
             )
         if self.is_word("in", "segment"):
             self.place += 2
-            return Member(self.text("the segment's name in quotes"))
+            return Member(self.text(Said("the segment's name in quotes", "加引号的人群名称")))
         for word in ("score", "decile"):
             if self.took(word):
                 return self.score("value" if word == "score" else "decile")
@@ -120,7 +126,7 @@ class _Reader(Cursor):
         name, key, column = str(self.now.value), None, self.now.column
         self.place += 1
         if self.took_mark("["):
-            key = self.text("the entry's name in quotes")
+            key = self.text(Said("the entry's name in quotes", "加引号的条目名称"))
             self.need_mark("]")
         if self.took("is"):
             unknown = self.took("not")
@@ -129,15 +135,18 @@ class _Reader(Cursor):
             self.need("known")
             return Comparison(name, "unknown" if unknown else "known", None, key)
         if self.now.kind is TokenKind.WORD and not self.is_word("between") and not self.is_operator():
-            if hint := nearest(name, _STARTS):
-                raise text_fault(column, f"'{name}' is no trait that is compared{hint}")
-            raise self.wrong(f"an operator after '{name}'", ("between", "in", "not", "is", "contains"))
+            hint = nearest(name, _STARTS)
+            if hint.english:
+                said = Said(f"'{name}' is no trait that is compared", f"“{name}”不是可比较的会员特征")
+                raise text_fault(column, said.then(hint))
+            said = Said(f"an operator after '{name}'", f"“{name}”之后的比较方式")
+            raise self.wrong(said, ("between", "in", "not", "is", "contains"))
         op, value = self.operation()
         return Comparison(name, op, value, key)
 
     def score(self, measure: str) -> Score:
-        model = self.text("the model's name in quotes")
-        subject = self.text("what was scored, in quotes") if self.took("for") else None
+        model = self.text(Said("the model's name in quotes", "加引号的模型名称"))
+        subject = self.text(Said("what was scored, in quotes", "加引号的评分对象")) if self.took("for") else None
         op, value = self.operation()
         return Score(model, measure, op, value, subject)
 
@@ -146,13 +155,13 @@ class _Reader(Cursor):
         self.need("km")
         self.took("of")
         self.need("store")
-        return Near(self.text("the store's id in quotes"), float(kilometres))
+        return Near(self.text(Said("the store's id in quotes", "加引号的门店编码")), float(kilometres))
 
     def consent(self) -> Consent:
         self.took("to")
-        purpose = self.text("the purpose in quotes")
+        purpose = self.text(Said("the purpose in quotes", "加引号的用途"))
         self.need("by")
-        return Consent(purpose, self.text("the channel in quotes"))
+        return Consent(purpose, self.text(Said("the channel in quotes", "加引号的渠道")))
 
     def behaviour(self, kind: ActKind) -> Behaviour | Sequel:
         act, having = self.act(kind)
@@ -160,7 +169,12 @@ class _Reader(Cursor):
             default = Threshold(next(iter(kind.measures)), ">=", 1)
             return Behaviour(act, having or (default,))
         if having:
-            raise self.wrong("no counts before 'then': what comes first only has to happen")
+            raise self.wrong(
+                Said(
+                    "no counts before 'then': what comes first only has to happen",
+                    " then 之前不带次数：先发生的行为只需发生",
+                )
+            )
         self.place += 1
         return self.sequel(act)
 
@@ -168,13 +182,19 @@ class _Reader(Cursor):
         absent = self.took("did", "not") or self.took("not")
         word = next((word for word in ("bought", "buy", "did", "do", "redeemed") if self.is_word(word)), None)
         if word is None:
-            raise self.wrong("bought, did or redeemed", tuple(_ACT_WORDS))
+            raise self.wrong(Said("bought, did or redeemed", " bought、did 或 redeemed"), tuple(_ACT_WORDS))
         self.place += 1
         table = {"buy": "order_line", "do": "event"}.get(word) or _ACT_WORDS[word]
         column = self.now.column
         then, having = self.act(ACTS[table])
         if having or then.window != EVER:
-            raise text_fault(column, "what follows 'then' has no counts and no window but 'within n days'")
+            raise text_fault(
+                column,
+                Said(
+                    "what follows 'then' has no counts and no window but 'within n days'",
+                    "then 之后的行为不带次数，时间只能写 within n days",
+                ),
+            )
         self.need("within")
         days = self.whole()
         self.days_word()
@@ -188,7 +208,7 @@ class _Reader(Cursor):
         while True:
             if (found := self.window()) is not None:
                 if window != EVER:
-                    raise self.wrong("one window only")
+                    raise self.wrong(Said("one window only", "唯一的时间范围"))
                 window = found
             elif (threshold := self.threshold(kind)) is not None:
                 having.append(threshold)
@@ -239,7 +259,8 @@ class _Reader(Cursor):
             word = next(iter(kind.measures))
         if word not in kind.measures or word == "amount":
             known = ("times", *(name for name in kind.measures if name != "amount"))
-            raise self.wrong(f"what is counted: {', '.join(dict.fromkeys(known))}", known)
+            counted = ", ".join(dict.fromkeys(known))
+            raise self.wrong(Said(f"what is counted: {counted}", f"计数单位：{counted}"), known)
         self.place += 1
         return word
 
@@ -250,7 +271,11 @@ class _Reader(Cursor):
         if name not in kind.fields:
             if skipped or (name and name not in _AFTER_ACT):
                 self.place += skipped
-                raise self.wrong(f"a field of '{kind.word}', a count, a window, and, or", (*kind.fields, *_AFTER_ACT))
+                said = Said(
+                    f"a field of '{kind.word}', a count, a window, and, or",
+                    f"“{kind.word}”的字段、次数、时间范围、and 或 or",
+                )
+                raise self.wrong(said, (*kind.fields, *_AFTER_ACT))
             return None
         self.place += skipped + 1
         if self.is_operator():

@@ -11,6 +11,7 @@ from shopkeeper.web.routes import (
     campaigns,
     data,
     health,
+    lifecycle,
     models,
     overview,
     people,
@@ -29,6 +30,7 @@ _ROUTERS = (
     assets.router,
     sign_in.router,
     overview.router,
+    lifecycle.router,  # before people, whose pages take any name
     people.router,
     data.router,
     models.router,

@@ -1,6 +1,6 @@
 """What the values of choices are called, and how the value of a trait is written."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -55,6 +55,14 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "ticket": N_("Service ticket"),
         "survey": N_("Survey answer"),
         "social": N_("Social comment"),
+        "merchandise": N_("Goods"),
+        "fresh": N_("Fresh food"),
+        "tobacco": N_("Tobacco"),
+        "service": N_("Services"),
+        "top_up": N_("Top-ups"),
+        "bag": N_("Bags"),
+        "deposit": N_("Deposits"),
+        "gift_card": N_("Gift cards"),
     }
 )
 """What the values of traits and columns with a choice are called, marked for the catalogue."""
@@ -124,6 +132,10 @@ class Names:
     def choice(self, value: str | None) -> str:
         """What a value of a choice is called."""
         return DASH if value is None else choice_name(value, self.figures.language)
+
+    def choices(self, values: Iterable[str]) -> list[str]:
+        """What several values of a choice are called."""
+        return [self.choice(value) for value in values]
 
     def unit(self, unit: str | None, count: int = _MANY) -> str:
         """What a unit is called for a count of it; the currency is its code."""

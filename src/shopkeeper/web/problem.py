@@ -26,7 +26,7 @@ from shopkeeper.base.errors import (
     UsageError,
 )
 from shopkeeper.base.ids import new_id
-from shopkeeper.web.render import page
+from shopkeeper.web.render import page, words_language
 from shopkeeper.web.security import secured
 from shopkeeper.web.signed_in import SignInNeededError
 
@@ -107,9 +107,12 @@ def _shopkeeper_error(request: Request, error: Exception) -> Response:
         return _to_sign_in(request)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("failed", path=request.url.path, error=type(error).__name__)
-    errors = [{"path": fault.path, "message": fault.message} for fault in getattr(error, "faults", ())]
+    language = "en" if request.url.path.startswith(_PROGRAM_PATHS) else words_language(request)
+    faults = getattr(error, "faults", ())
+    errors = [{"path": fault.path, "message": fault.said(language)} for fault in faults]
+    detail = error.said(language) if isinstance(error, FaultsError) else error.message
     more = {"next": error.next_step} if error.next_step else {}
-    return _answer(request, status, error.message.strip(), errors, **more)
+    return _answer(request, status, detail.strip(), errors, **more)
 
 
 def _to_sign_in(request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from shopkeeper.app.pages.coverage import covered
 from shopkeeper.web.assets import asset_url
 from shopkeeper.web.cookies import THEME_COOKIE, THEMES, issue_form_cookie, put_form_cookie
 from shopkeeper.web.csrf import FIELD, token_for
@@ -18,7 +19,7 @@ from shopkeeper.web.language import LANGUAGES, catalogue, language_of
 from shopkeeper.web.names import Names
 from shopkeeper.web.navigation import NAVIGATION
 
-__all__ = ["Words", "figures_of", "page", "words_of"]
+__all__ = ["Words", "figures_of", "page", "words_language", "words_of"]
 
 Words = Callable[[str], str]
 """Gives a text in the language of a request."""
@@ -69,6 +70,7 @@ def page(request: Request, template: str, status: int = 200, **context: Any) -> 
         "meaning": names.meaning,
         "cell": names.cell,
         "day_of": date.fromisoformat,
+        "covered": partial(covered, request.app.state.shop),
     }
     body = _environment(language).get_template(template).render({**shared, **context})
     response = HTMLResponse(body, status_code=status, headers={"content-language": language, "vary": "cookie"})

@@ -145,7 +145,11 @@ def _blanks(node: Any, known: tuple[str, ...], path: str = "") -> tuple[Fault, .
     if not isinstance(node, dict):
         return ()
     blank = ("trait" in node or "field" in node) and node.get("value") == "" and f"{path}.value" not in known
-    own = (Fault(f"{path}.value".lstrip("."), "needs a value"),) if blank and node.get("trait") != "" else ()
+    own = (
+        (Fault(f"{path}.value".lstrip("."), "needs a value", "需要一个值"),)
+        if blank and node.get("trait") != ""
+        else ()
+    )
     below = (fault for key, value in node.items() for fault in _blanks(value, known, f"{path}.{key}".lstrip(".")))
     return (*own, *below)
 

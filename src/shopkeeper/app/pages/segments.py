@@ -12,8 +12,9 @@ from shopkeeper.app.pages.people import LISTED
 from shopkeeper.app.pages.reading import rows, stands_at
 from shopkeeper.app.shop import Shop
 from shopkeeper.app.table import export_rows
-from shopkeeper.base.errors import UsageError
+from shopkeeper.base.errors import Fault, FaultsError, UsageError
 from shopkeeper.schema.query import Query
+from shopkeeper.segment.catalogue import Catalogue, refers_to
 from shopkeeper.segment.check import checked
 from shopkeeper.segment.document import from_document, to_document
 from shopkeeper.segment.membership import overlap as overlap_query
@@ -29,6 +30,7 @@ __all__ = [
     "SegmentRow",
     "archive_segment",
     "export_members",
+    "go_back",
     "overlap",
     "save_segment",
     "segment_page",
@@ -102,7 +104,7 @@ class SegmentPage:
         tree: Its definition as a JSON document.
         line: Its definition as one line of text.
         compared: What sets its people apart.
-        versions: All versions, newest first.
+        versions: All versions, newest first, each with its rule in English and Chinese.
     """
 
     row: SegmentRow
@@ -111,7 +113,7 @@ class SegmentPage:
     tree: Mapping[str, Any] = field(hash=False)
     line: str
     compared: tuple[Compared, ...]
-    versions: tuple[SegmentVersion, ...]
+    versions: tuple[tuple[SegmentVersion, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ def segment_page(shop: Shop, name: str) -> SegmentPage:
         MissingError: There is none of the name.
     """
     saved = shop.state.segments.get(name)
-    row = _row(saved, _sizes(shop), catalogue_of(shop))
+    catalogue = catalogue_of(shop)
+    row = _row(saved, _sizes(shop), catalogue)
     snapshot = shop.lake.snapshot("profile") if "profile" in shop.lake.tables() else None
     return SegmentPage(
         row=row,
@@ -148,7 +151,7 @@ def segment_page(shop: Shop, name: str) -> SegmentPage:
         tree=saved.tree,
         line=phrase(from_document(saved.tree)),
         compared=_compared(shop, name) if row.people else (),
-        versions=tuple(sorted(shop.state.segments.versions(name), key=lambda each: -each.version)),
+        versions=tuple(_said(each, catalogue) for each in shop.state.segments.versions(name)),
     )
 
 
@@ -203,12 +206,30 @@ def save_segment(
     return saved
 
 
-def archive_segment(shop: Shop, name: str, *, by: str, now: datetime) -> None:
-    """Puts a segment away; its versions and stays are kept.
+def go_back(shop: Shop, name: str, version: int, *, by: str, now: datetime) -> SegmentVersion:
+    """Saves an earlier version's rule and titles as the next version.
 
     Raises:
+        FaultsError: Its rule is no longer right, as when it refers to a segment that was put away.
+        MissingError: There is no such version.
+    """
+    old = shop.state.segments.get(name, version)
+    return save_segment(shop, name, old.tree, label_en=old.label_en, label_zh=old.label_zh, by=by, now=now)
+
+
+def archive_segment(shop: Shop, name: str, *, by: str, now: datetime) -> None:
+    """Puts a segment away; its versions and stays are kept, and its people leave at the next run.
+
+    Raises:
+        FaultsError: Other segments refer to it; each is named.
         MissingError: There is none of the name.
     """
+    users = [each.name for each in shop.state.segments.all() if name in refers_to(from_document(each.tree))]
+    if users:
+        faults = [Fault(user, "refers to it", "引用了它") for user in users]
+        raise FaultsError(
+            f"putting '{name}' away", faults, chinese=f"停用人群“{name}”", next_step="change what refers to it first"
+        )
     shop.state.segments.archive(name, by=by, now=now)
     shop.state.audit.append(by, "segment.archive", name, now=now)
 
@@ -262,7 +283,12 @@ def _sizes(shop: Shop) -> dict[str, tuple[int, float]]:
     return {row["segment"]: (row["people"], row["spend"]) for row in rows(shop, query)}
 
 
-def _row(saved: SegmentVersion, sizes: Mapping[str, tuple[int, float]], catalogue: Any) -> SegmentRow:
+def _said(version: SegmentVersion, catalogue: Catalogue) -> tuple[SegmentVersion, str, str]:
+    tree = from_document(version.tree)
+    return version, sentence(tree, "en", catalogue), sentence(tree, "zh", catalogue)
+
+
+def _row(saved: SegmentVersion, sizes: Mapping[str, tuple[int, float]], catalogue: Catalogue) -> SegmentRow:
     tree = from_document(saved.tree)
     people, spend = sizes.get(saved.name, (0, 0.0)) if sizes else (None, None)
     return SegmentRow(

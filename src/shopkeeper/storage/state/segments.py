@@ -56,7 +56,7 @@ class Segments:
         label_zh: str,
         by: str,
         now: datetime,
-        published: bool = False,
+        published: bool | None = None,
         expected: int | None = None,
     ) -> SegmentVersion:
         """Saves a segment as its next version; the same content again makes no new version.
@@ -68,7 +68,7 @@ class Segments:
             label_zh: What it is called in Chinese.
             by: Who saves it.
             now: The present instant.
-            published: Whether it runs live and for everybody.
+            published: Whether it runs live and for everybody; as it was by default, and at first not.
             expected: The version the editor started from (0: none), if that is to be held.
 
         Raises:
@@ -85,6 +85,8 @@ class Segments:
                     f"segment '{name}' is at version {newest} by now, not {expected}",
                     next_step="look at the newest version and save again",
                 )
+            if published is None:
+                published = head is not None and head.published
             wanted = SegmentVersion(name, newest + 1, dict(tree), label_en, label_zh, published, by, now)
             if head is not None and head.archived_at is None and _content(head) == _content(wanted):
                 return head

@@ -154,7 +154,7 @@ def preview_segment(request: Request, _visitor: SignedIn, question: AudienceQues
     """Counts an audience that need not be saved; a wrong tree gives every fault with its path."""
     found = preview(request.app.state.shop, question.tree)
     if found.faults or found.count is None or found.of is None or found.seconds is None or found.as_of is None:
-        raise FaultsError("the audience", found.faults)
+        raise FaultsError("the audience", found.faults, chinese="人群规则")
     return AudienceAnswer(
         size=found.count,
         of=found.of,

@@ -13,6 +13,7 @@ from shopkeeper.app.pages.builder import Preview, catalogue_of, draft_of, edited
 from shopkeeper.app.pages.segments import (
     archive_segment,
     export_members,
+    go_back,
     overlap,
     save_segment,
     segment_page,
@@ -107,6 +108,16 @@ def segment_archive(request: Request, visitor: SignedIn, name: str, csrf: Annota
     return RedirectResponse("/segments", status_code=303)
 
 
+@router.post("/{name}/back")
+def segment_back(
+    request: Request, visitor: SignedIn, name: str, csrf: Annotated[str, Form()], version: Annotated[int, Form()]
+) -> Response:
+    """Saves an earlier version as the next one."""
+    del csrf  # the guard has checked it
+    go_back(request.app.state.shop, name, version, by=visitor.name, now=request.app.state.clock())
+    return RedirectResponse(f"/segments/{name}", status_code=303)
+
+
 @router.get("/{name}/members.{ending}")
 def segment_members(request: Request, visitor: SignedIn, name: str, ending: str) -> Response:
     """The people of a segment as CSV or Excel; leaves an audit row."""
@@ -156,7 +167,8 @@ def _saved(request: Request, form: FormData, by: str) -> Response:
             expected=int(expected) if expected.isdigit() else None,
         )
     except (FaultsError, ConflictError, UsageError) as error:
-        faults = [{"path": fault.path, "message": fault.message} for fault in getattr(error, "faults", ())]
+        language = figures_of(request).language
+        faults = [{"path": fault.path, "message": fault.said(language)} for fault in getattr(error, "faults", ())]
         status = 409 if isinstance(error, ConflictError) else 422
         return _builder_page(
             request, draft, status, name=name, **labels, expected=expected, errors=faults, message=error.message
@@ -201,18 +213,20 @@ def _builder(request: Request, draft: Any, name: str | None) -> dict[str, Any]:
         "draft": draft,
         "preview": found,
         "words": Words(figures_of(request)),
-        "faulty": _faulty(found),
+        "faulty": _faulty(found, figures_of(request).language),
         "suggested": {each: suggestions(shop, each) for each in asked},
         "segment_names": [each.name for each in shop.state.segments.all() if each.name != name],
         "model_names": sorted({entry.name for entry in shop.models.list()}),
     }
 
 
-def _faulty(found: Preview) -> Callable[[str], list[str]]:
-    """Gives the faults of a node and its own fields by path."""
+def _faulty(found: Preview, language: str) -> Callable[[str], list[str]]:
+    """Gives the faults of a node and its own fields by path, in a language."""
 
     def of(path: str) -> list[str]:
-        return [fault.message for fault in found.faults if fault.path == path or fault.path.startswith(f"{path}.")]
+        return [
+            fault.said(language) for fault in found.faults if fault.path == path or fault.path.startswith(f"{path}.")
+        ]
 
     return of
 
