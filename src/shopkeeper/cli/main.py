@@ -24,6 +24,7 @@ _COMMANDS = {
     "table": ("table", "Look into the lake: list, describe, show, export."),
     "person": ("person", "Show one person."),
     "segment": ("segment", "Audiences: list, create, count, members, export."),
+    "campaign": ("campaign", "Campaigns: what they brought; the plan of the next one, and its export."),
     "model": ("model", "Models: list, show the card, back-test."),
     "serve": ("serve", "Serve the console and the API, with the worker."),
     "user": ("user", "Add people who may sign in."),
