@@ -226,7 +226,7 @@ def _judge_drawn(placebo: Estimate, effective: float) -> tuple[str, str, str]:
         span = f"{placebo.low:,.2f} – {placebo.high:,.2f}"
         return (
             DO_NOT_BELIEVE,
-            f"not drawn at random: in the 30 days before, the groups differed by {placebo.value:,.2f} a person ({span})",
+            f"not drawn at random: in the 30 days before the groups differed by {placebo.value:,.2f} a person ({span})",
             f"对照组并非随机抽取：活动开始前30天，两组已相差人均{placebo.value:,.2f}（{span}）",
         )
     if effective < _LEAST_EFFECTIVE:
