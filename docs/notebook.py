@@ -8,13 +8,18 @@
 import sys
 from datetime import timedelta
 
+import pandas as pd
+
 import shopkeeper
+from shopkeeper.app.model import list_models
+from shopkeeper.app.report import report
 from shopkeeper.segment.compile import count, members
 from shopkeeper.segment.line import parse
 from shopkeeper.segment.sentence import sentence
 
 shop = shopkeeper.open(sys.argv[1] if len(sys.argv) > 1 else "shop")
 as_of = shop.last_day()
+pd.set_option("display.width", 160, "display.max_columns", None)
 print(shop, "as of", as_of)
 
 # %% [markdown]
@@ -78,6 +83,10 @@ print(members(audience, as_of).sql("spark"))
 # The card holds what was measured on campaigns that the model had not seen, beside naive baselines.
 
 # %%
+for card in list_models(shop):
+    print(card["name"], card["version"])
+    print(pd.DataFrame({"the model": card["metrics"], **card["baselines"]}).T)
+    print(pd.DataFrame(card["intervals"], index=["from", "to"]).T)
 scores = shop.query(
     """
     SELECT subject AS campaign, count(*) AS people, avg(value) AS expected
@@ -85,4 +94,29 @@ scores = shop.query(
     """
 ).df()
 print(scores)
+
+# %% [markdown]
+# ## What did campaigns bring, and whom does the next one offer what?
+# `naive` is the plain difference to everybody who was not targeted; `placebo` asks the same of the weeks before.
+
+# %%
+effects = shop.query(
+    """
+    SELECT campaign_id, targeted, naive, value, value_low, value_high, placebo_low, placebo_high, verdict
+    FROM effect ORDER BY campaign_id
+    """
+).df()
+print(effects)
+plan = shop.query("SELECT * FROM offer_plan WHERE NOT is_holdout ORDER BY expected_value DESC").df()
+print(plan[["person_id", "offer_id", "probability", "expected_value", "reason"]].head())
+
+# %% [markdown]
+# ## The morning report as numbers
+# What the terminal and the console show; `level` takes a region, an area or a store.
+
+# %%
+morning = report(shop).morning
+print(morning.as_of, "against", morning.span.last_week, "and", morning.span.last_year.day)
+print(pd.DataFrame(morning.measures).set_index("name"))
+print(pd.DataFrame([{"place": each.place, "difference": each.difference} for each in morning.anomalies]))
 shop.close()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shopkeeper.app.morning import make_morning_report
-from shopkeeper.app.organisation import organisation
+from shopkeeper.app.organisation import CHAIN, Organisation, Unit, organisation
 from shopkeeper.app.report import Measure, Report, report
 from shopkeeper.app.report_document import report_document
 from shopkeeper.app.shop import Shop, init
@@ -16,6 +16,7 @@ from shopkeeper.base.errors import DataError, MissingError
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.tables import table
 from shopkeeper.storage import warehouse
+from tests.shop import fill
 
 SUMMED = ("sales", "tickets")
 
@@ -126,6 +127,66 @@ def test_targets_are_the_sum_of_the_stores(little_chain: Shop) -> None:
     assert sum(_measures(each)["sales"].target or 0.0 for each in regions) == pytest.approx(row["goal"])
 
 
+@pytest.mark.parametrize("which", ["journey", "little_chain"])
+def test_redemptions_of_the_stores_add_up_to_the_chain(which: str, request: pytest.FixtureRequest) -> None:
+    shop: Shop = request.getfixturevalue(which)
+    (busiest,) = _rows(
+        shop,
+        "SELECT redeemed_on, COUNT(*) AS n FROM redemption GROUP BY redeemed_on ORDER BY n DESC, redeemed_on LIMIT 1",
+    )
+    day = busiest["redeemed_on"]
+    stores = _rows(shop, "SELECT DISTINCT store_id FROM order_line WHERE business_day = $day", day=day)
+    found = [_measures(report(shop, as_of=day, level=row["store_id"]))["redemptions"].value for row in stores]
+    assert _measures(report(shop, as_of=day))["redemptions"].value == busiest["n"]
+    assert sum(value or 0.0 for value in found) == busiest["n"]
+
+
+def test_a_redemption_in_one_of_two_stores_of_a_day_is_of_none(tmp_path: Path) -> None:
+    """What no order names is not guessed; the chain has it all the same."""
+    day = date(2026, 3, 2)
+    with init(tmp_path / "shop") as shop:
+        lines = [("a", "s1", "o1"), ("a", "s2", "o2"), ("b", "s1", "o3")]
+        fill(
+            shop,
+            "order_line",
+            [
+                {
+                    "source": "t",
+                    "customer_id": who,
+                    "store_id": store,
+                    "order_id": order,
+                    "line_no": 1,
+                    "product_id": "p",
+                }
+                | {"business_day": day, "quantity": 1, "net_amount": 2, "gross_amount": 2}
+                for who, store, order in lines
+            ],
+        )
+        used = [("r1", "a", None), ("r2", "a", "o2"), ("r3", "b", None)]
+        fill(
+            shop,
+            "redemption",
+            [
+                {"redemption_id": one, "offer_id": "x", "source": "t", "customer_id": who, "order_id": order}
+                | {"redeemed_on": day}
+                for one, who, order in used
+            ],
+        )
+        shop.run("product_fact", "basket", "store_day", "department_day")
+        found = {level: _measures(report(shop, level=level))["redemptions"].value for level in ("chain", "s1", "s2")}
+    assert found == {"chain": 3, "s1": 1, "s2": 1}
+
+
+def test_a_new_member_who_visits_two_stores_is_one(journey: Shop) -> None:
+    first = date(2017, 1, 1)  # everybody who comes on the first day of the data is new to them
+    (row,) = _rows(
+        journey,
+        "SELECT COUNT(DISTINCT customer_id) AS n FROM order_line WHERE business_day = $day AND quantity > 0",
+        day=first,
+    )
+    assert _measures(report(journey, as_of=first))["new_members"].value == row["n"]
+
+
 def test_the_store_whose_lines_are_missing_is_named_late(little_chain: Shop) -> None:
     days = _rows(little_chain, "SELECT store_id, MAX(business_day) AS last FROM order_line GROUP BY store_id")
     silent = {row["store_id"] for row in days if row["last"] < little_chain.last_day()}
@@ -183,11 +244,62 @@ def test_a_level_without_stores_has_no_sales(little_chain: Shop, tmp_path: Path)
 def test_an_unknown_level_names_the_known(little_chain: Shop) -> None:
     with pytest.raises(MissingError, match="R01"):
         report(little_chain, level="nowhere")
+    with pytest.raises(MissingError, match="did you mean 'R01'"):
+        report(little_chain, level="R1")
+
+
+def test_a_level_may_be_named(little_chain: Shop) -> None:
+    named = organisation(little_chain, little_chain.last_day()).unit("R01").name
+    assert named
+    assert report(little_chain, level=named).morning.level == "R01"
+
+
+def test_two_levels_of_one_name_ask_for_the_id() -> None:
+    units = {one: Unit(one, "area", "East", CHAIN) for one in ("A1", "A2")}
+    with pytest.raises(MissingError, match="2 levels are called 'East'") as raised:
+        Organisation(units, {}).unit("East")
+    assert "A1 East, A2 East" in str(raised.value)
+
+
+def test_what_stands_by_itself_says_when(little_chain: Shop) -> None:
+    day = little_chain.last_day()
+    found = report(little_chain, as_of=day - timedelta(days=30))
+    assert found.stands_at == dict.fromkeys(("profile", "segment_member", "offer_plan", "effect"), day)
+    document = report_document(little_chain, found)
+    assert document["stands_at"]["profile"] == day
+    assert {campaign["effect_as_of"] for campaign in document["campaigns"]} <= {day, None}
+
+
+def test_segments_are_named_in_the_readers_language(journey: Shop) -> None:
+    english, chinese = report(journey).names, report(journey, language="zh").names
+    assert (english["champions"], chinese["champions"]) == ("Champions", "核心高价值会员")
+
+
+def test_comparable_stores_are_marked(little_chain: Shop) -> None:
+    day = little_chain.last_day()
+    since = {
+        row["store_id"]: row["comparable_from"]
+        for row in _rows(little_chain, "SELECT store_id, comparable_from FROM store WHERE NOT comparable_from IS NULL")
+    }
+    children = [
+        child for level in _levels(little_chain) for child in report(little_chain, level=level).morning.children
+    ]
+    marked = {child["id"]: child["comparable"] for child in children if child["kind"] == "store"}
+    assert True in marked.values()
+    assert marked == {store: store in since and since[store] <= day for store in marked}
 
 
 def test_a_day_that_is_not_over_is_refused(journey: Shop) -> None:
-    with pytest.raises(DataError, match="not over"):
-        report(journey, as_of=journey.today() + timedelta(days=1))
+    for later in (0, 1):
+        with pytest.raises(DataError, match="not over"):
+            report(journey, as_of=journey.today() + timedelta(days=later))
+
+
+def test_a_day_before_all_data_is_refused_and_computes_nothing(journey: Shop) -> None:
+    with pytest.raises(DataError, match="order lines: 2017-01-01 to 2017-12-31"):
+        report(journey, as_of=date(2016, 12, 31))
+    with pytest.raises(DataError, match="no data by 2016-12-31"):
+        journey.run("profile", as_of=date(2016, 12, 31))
 
 
 @pytest.fixture(params=["journey", "little_chain"])

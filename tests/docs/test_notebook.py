@@ -9,7 +9,7 @@ from tests.shop import journey_shop
 
 
 def test_the_notebook_runs(tmp_path: Path) -> None:
-    with journey_shop(tmp_path / "shop", one_in=40, until="segments"):
+    with journey_shop(tmp_path / "shop", one_in=40):
         pass
     command = [sys.executable, "-W", "error", str(ROOT / "docs" / "notebook.py"), str(tmp_path / "shop")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

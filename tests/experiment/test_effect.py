@@ -74,6 +74,26 @@ def test_a_drawn_holdout_is_used() -> None:
     assert found.value.low < EFFECT < found.value.high
 
 
+def test_a_drawn_holdout_is_believed_although_draws_differ() -> None:
+    """One placebo in twenty excludes zero by chance, and of small holdouts many differ by a tenth of a deviation."""
+    found = [effect(rows(seed, drawn=True, people=600), "c") for seed in range(40)]
+    assert any(one.placebo.excludes_zero for one in found)
+    assert any(one.imbalance > 0.1 for one in found)
+    assert all(one.verdict == BELIEVE for one in found)
+    assert sum(one.value.low < EFFECT < one.value.high for one in found) >= 34
+
+
+def test_a_holdout_that_was_chosen_and_not_drawn_is_not_believed() -> None:
+    given = rows(1, drawn=True)
+    spent = given["near_spend"].to_numpy()
+    chosen = given["is_holdout"].to_numpy() * (spent < np.median(spent))
+    place = given.column_names.index("is_holdout")
+    found = effect(given.set_column(place, "is_holdout", pa.array(chosen)), "c")
+    assert found.verdict == DO_NOT_BELIEVE
+    assert "not drawn at random" in found.reason
+    assert "并非随机" in found.reason_zh
+
+
 def test_too_few_comparable_people_are_not_believed() -> None:
     given = rows(2)
     few = pa.concat_tables(

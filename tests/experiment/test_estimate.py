@@ -41,3 +41,4 @@ def test_excluding_zero() -> None:
     assert Estimate(2, 1, 3).excludes_zero
     assert Estimate(-2, -3, -1).excludes_zero
     assert not Estimate(1, -1, 3).excludes_zero
+    assert Estimate(1, 1 - 1.96, 1 + 1.96).error == pytest.approx(1, rel=1e-4)

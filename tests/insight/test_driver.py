@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopkeeper.insight.driver import Trade, drivers
+from shopkeeper.insight.driver import Drivers, Trade, drivers
 
 
 def test_when_only_the_price_moved_the_price_moved_it() -> None:
@@ -11,6 +11,11 @@ def test_when_only_the_price_moved_the_price_moved_it() -> None:
     assert found.price == pytest.approx(50)
     assert (found.people, found.visits, found.items) == pytest.approx((0, 0, 0))
     assert found.largest() == "price"
+
+
+def test_what_fell_is_laid_to_what_pulled_it_down() -> None:
+    assert Drivers(people=5, visits=-4, items=-3, price=0).largest() == "visits"
+    assert Drivers(people=5, visits=-1, items=-1, price=0).largest() == "people"
 
 
 def test_twice_the_people_who_buy_the_same_explain_twice_the_sales() -> None:

@@ -43,9 +43,13 @@ def test_what_is_not_known_is_not_shown_as_zero() -> None:
     assert found["redemptions"].value is None
 
 
-def test_only_stores_open_long_enough_are_comparable() -> None:
-    rows = [_row("old", DAY, 110), _row("old", DAYS.last_year.day, 100), _row("new", DAY, 500)]
-    found = comparable_growth(rows, DAYS, {"old": DAY - timedelta(days=800), "new": DAY - timedelta(days=30)})
+def test_only_stores_that_count_and_sold_on_both_days_are_comparable() -> None:
+    then = DAYS.last_year.day
+    rows = [_row("old", DAY, 110), _row("old", then, 100), _row("new", DAY, 500), _row("new", then, 1)]
+    rows += [_row("late", then, 100), _row("opened since", DAY, 100)]
+    long_ago = DAY - timedelta(days=30)
+    counted = {"old": long_ago, "late": long_ago, "opened since": long_ago, "new": DAY + timedelta(days=1)}
+    found = comparable_growth(rows, DAYS, counted | {"unknown": None})
     assert found["stores"] == 1
     assert found["growth"] == pytest.approx(0.1)
 
@@ -59,6 +63,16 @@ def test_a_store_that_fell_stands_out_and_says_by_what() -> None:
     assert (found.place, found.sales, found.usual, found.difference) == ("fell", 100, 200, -100)
     assert found.moved is not None
     assert found.moved.largest() == "people"
+
+
+def test_one_odd_week_before_makes_no_price_of_it() -> None:
+    """The usual is the median; a mean pulled up by one week must not show as a cheaper or dearer item."""
+    rows = [_row("a", day, 1000 if place == 3 else 100) for place, day in enumerate(DAYS.baseline)]
+    (found,) = anomalies([*rows, _row("a", DAY, 200)], DAYS, "store")
+    moved = found.moved
+    assert moved is not None
+    assert (found.usual, moved.people) == (100, pytest.approx(100))
+    assert (moved.visits, moved.items, moved.price) == pytest.approx((0, 0, 0), abs=1e-9)
 
 
 def test_at_most_five_stand_out_largest_first() -> None:

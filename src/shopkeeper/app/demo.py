@@ -51,7 +51,7 @@ def demo(folder: Path, sample: str, language: str, progress: Progress | None = N
     with shop:
         add_starters(shop)
         run(shop, progress=progress, by="demo")
-        found = report(shop)
+        found = report(shop, language=language)
         document = report_document(shop, found, seconds=round(time.perf_counter() - began, 1))
         return Demo(found, document, shop.settings.chain.currency, _USER, password)
 

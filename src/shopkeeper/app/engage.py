@@ -50,21 +50,34 @@ def make_effects(shop: Shop, as_of: date) -> pa.Table:
     return effects(shop.engine.arrow(effect_rows(as_of)), as_of)
 
 
-def export_plan(shop: Shop, file: Path, campaign_id: str | None = None) -> int:
-    """Writes the list of whom to send which coupon, without the people held out; gives the number of rows.
+def export_plan(shop: Shop, file: Path, campaign_id: str | None = None, *, with_holdout: bool = False) -> int:
+    """Writes the list of whom to send which coupon, the best first; gives the number of rows.
+
+    Args:
+        shop: The shop.
+        file: Where to, a format by its ending.
+        campaign_id: Only this campaign.
+        with_holdout: Also those held out, marked and without a coupon, so that the effect can be measured later.
 
     Raises:
-        MissingError: There is no plan.
+        MissingError: There is no plan, or none of this campaign.
     """
     query = Query.from_sql(
-        "SELECT campaign_id, person_id, offer_id, probability, expected_value, reason, reason_zh, is_holdout "
-        "FROM offer_plan ORDER BY campaign_id, expected_value DESC, person_id",
+        "SELECT campaign_id, person_id, offer_id, is_holdout, probability, expected_value, reason, reason_zh "
+        "FROM offer_plan ORDER BY campaign_id, is_holdout, expected_value DESC, person_id",
         name="offer plan",
     )
     rows = shop.arrow(query)
-    rows = rows.filter(pc.invert(rows["is_holdout"])).drop_columns(["is_holdout"])
+    planned = rows["campaign_id"].unique().to_pylist()
     if campaign_id is not None:
         rows = rows.filter(pc.equal(rows["campaign_id"], campaign_id))
+    if not with_holdout:
+        rows = rows.filter(pc.invert(rows["is_holdout"])).drop_columns(["is_holdout"])
     if not rows.num_rows:
-        raise MissingError("there is no offer plan to export", next_step="shopkeeper run plan")
+        of = f" of campaign '{campaign_id}'" if campaign_id is not None else ""
+        raise MissingError(
+            f"there is no offer plan{of} to export",
+            place=f"planned: {', '.join(planned) or 'nothing'}",
+            next_step="shopkeeper campaign list" if planned else "shopkeeper run plan",
+        )
     return export_rows(iter(rows.to_batches()), file)

@@ -1,5 +1,6 @@
 """The organisation: which stores stand under a node, as of a day."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,7 @@ from shopkeeper.schema.query import Query
 __all__ = ["CHAIN", "Organisation", "Unit", "organisation"]
 
 CHAIN = "chain"
+_LEVELS_SAID = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +40,26 @@ class Organisation:
     units: Mapping[str, Unit]
     stores: Mapping[str, Mapping[str, Any]]
 
-    def unit(self, id_: str | None) -> Unit:
-        """Gives a node by its id, the whole chain by default.
+    def unit(self, wanted: str | None) -> Unit:
+        """Gives a node by its id, or by its name where one alone has it; the whole chain by default.
 
         Raises:
-            MissingError: There is no such node.
+            MissingError: There is no such node, or several have the name.
         """
-        if id_ is None or id_ == CHAIN:
+        if wanted is None or wanted == CHAIN:
             return self.units[CHAIN]
-        try:
-            return self.units[id_]
-        except KeyError:
-            levels = ", ".join([u.id for u in self.units.values() if u.kind != "store"][:8])
-            raise MissingError(
-                f"there is no level '{id_}'", place=f"levels: {levels}, or a store's id", next_step="shopkeeper report"
-            ) from None
+        if wanted in self.units:
+            return self.units[wanted]
+        named = [unit for unit in self.units.values() if unit.name == wanted]
+        if len(named) == 1:
+            return named[0]
+        levels = named or [unit for unit in self.units.values() if unit.kind != "store"][:_LEVELS_SAID]
+        said = ", ".join(unit.id if unit.name in (None, unit.id) else f"{unit.id} {unit.name}" for unit in levels)
+        more = "" if named else ", or a store's id or name"
+        near = difflib.get_close_matches(wanted, [*self.units, *(u.name for u in self.units.values() if u.name)], 1)
+        hint = f"did you mean '{near[0]}'?" if near else "shopkeeper table show store lists the stores"
+        what = f"{len(named)} levels are called '{wanted}'" if named else f"there is no level '{wanted}'"
+        raise MissingError(what, place=f"levels: {said}{more}", next_step="name one by its id" if named else hint)
 
     def children(self, unit: Unit) -> list[Unit]:
         """The nodes right below a node."""

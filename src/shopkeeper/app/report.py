@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from shopkeeper.app.organisation import CHAIN, Organisation, Unit, organisation
+from shopkeeper.app.pages.reading import stands_at
 from shopkeeper.app.shop import Shop, as_of_or_last
 from shopkeeper.insight import morning
 from shopkeeper.insight.morning import Anomaly, Measure, Morning
@@ -13,6 +14,7 @@ from shopkeeper.schema.query import Query
 
 __all__ = ["Anomaly", "Measure", "Morning", "Report", "report"]
 
+_STAND_BY_THEMSELVES = ("profile", "segment_member", "offer_plan", "effect")
 _CHILDREN_SHOWN = ("sales", "tickets", "average_ticket", "member_sales_share")
 
 
@@ -28,7 +30,9 @@ class Report:
         campaigns: Campaigns that run on the day or ended lately, with what they brought.
         next: What to do next, most urgent first: a key, numbers for its sentence, and where.
         coverage: Share of sales and tickets that pages about members speak of.
-        names: What stores and segments are called in the shop's language, by id; those without a name are left out.
+        names: What stores and segments are called in the reader's language, by id; those without a name are left out.
+        stands_at: The day at whose end people, segments, plans and effects stand, where they were computed: these are
+            of the whole chain, and of the last run whatever day is reported.
     """
 
     morning: Morning
@@ -39,18 +43,21 @@ class Report:
     next: tuple[Mapping[str, Any], ...]
     coverage: Mapping[str, float | None]
     names: Mapping[str, str]
+    stands_at: Mapping[str, date | None]
 
 
-def report(shop: Shop, *, as_of: date | None = None, level: str | None = None) -> Report:
+def report(shop: Shop, *, as_of: date | None = None, level: str | None = None, language: str | None = None) -> Report:
     """Makes the report of a level as of the end of a day.
 
     Args:
         shop: The shop.
         as_of: The day; the last with data by default.
-        level: A node of the organisation or a store; the whole chain by default.
+        level: A node of the organisation or a store, by id or name; the whole chain by default.
+        language: In which segments are named; the shop's by default.
 
     Raises:
         MissingError: There is no such level, or there are no data.
+        DataError: The day is not over yet, or lies before all data.
     """
     day = as_of_or_last(shop, as_of)
     organised = organisation(shop, day)
@@ -64,20 +71,22 @@ def report(shop: Shop, *, as_of: date | None = None, level: str | None = None) -
     )
     campaigns = _campaigns(shop, day)
     found = {measure.name: measure.value for measure in page.measures}
+    names = _names(shop, organised, language or shop.settings.chain.language)
     return Report(
         morning=page,
         people=sum(lifecycle.values()),
         lifecycle=lifecycle,
         segments=segments,
         campaigns=tuple(campaigns),
-        next=tuple(_next(shop, page, day)),
+        next=tuple(_next(shop, page, day, names)),
         coverage={"sales": found.get("member_sales_share"), "tickets": found.get("member_ticket_share")},
-        names=_names(shop, organised),
+        names=names,
+        stands_at={name: stands_at(shop, name) for name in _STAND_BY_THEMSELVES},
     )
 
 
-def _names(shop: Shop, organised: Organisation) -> dict[str, str]:
-    chinese = shop.settings.chain.language == "zh"
+def _names(shop: Shop, organised: Organisation, language: str) -> dict[str, str]:
+    chinese = language == "zh"
     stores = {unit.id: unit.name for unit in organised.units.values() if unit.name}
     saved = shop.state.segments.all()
     return stores | {found.name: found.label_zh if chinese else found.label_en for found in saved}
@@ -90,7 +99,11 @@ def _morning(shop: Shop, organised: Organisation, unit: Unit, day: date) -> Morn
     rows = shop.arrow(morning.store_query(days, stores)).to_pylist()
     departments = shop.arrow(morning.department_query(days, stores)).to_pylist()
     newcomers = shop.arrow(morning.newcomer_query(days, stores)).to_pylist()
-    extra = _extra(shop, days, newcomers, unit)
+    redemptions = shop.arrow(morning.redemption_query(days)).to_pylist()
+    extra = {
+        "new_members": _by_day(newcomers, "new_members"),
+        "redemptions": _by_day([row for row in redemptions if not stores or row["store_id"] in stores], "redemptions"),
+    }
     targets = _targets(shop, organised, day)
     outstanding = morning.anomalies(rows, days, "store") if unit.kind != "store" else []
     outstanding += morning.anomalies(departments, days, "department")
@@ -127,23 +140,19 @@ def _children(
             continue
         measured = morning.measures(own, days, targets.get(child.id, {}), {})
         shown: dict[str, Measure] = {m.name: m for m in measured if m.name in _CHILDREN_SHOWN}
-        found.append({"id": child.id, "kind": child.kind, "name": child.name, "measures": shown})
+        begin = organised.stores[child.id]["comparable_from"] if child.kind == "store" else None
+        comparable = begin is not None and begin <= days.day
+        found.append(
+            {"id": child.id, "kind": child.kind, "name": child.name, "comparable": comparable, "measures": shown}
+        )
     return sorted(found, key=lambda child: -(child["measures"]["sales"].value or 0.0))
 
 
-def _extra(shop: Shop, days: morning.Span, newcomers: list[Any], unit: Unit) -> dict[str, dict[date, float]]:
-    counted: dict[str, dict[date, float]] = {"new_members": {}}
-    for row in newcomers:
-        day = row["business_day"]
-        counted["new_members"][day] = counted["new_members"].get(day, 0.0) + row["new_members"]
-    if unit.id == CHAIN:  # a redemption seldom names its order, so its store is not known
-        query = Query.from_sql(
-            "SELECT redeemed_on, COUNT(*) AS n FROM redemption WHERE redeemed_on IN $days GROUP BY redeemed_on",
-            name="redemptions",
-            days=[days.day, days.last_week, days.last_year.day],
-        )
-        counted["redemptions"] = {row["redeemed_on"]: float(row["n"]) for row in shop.arrow(query).to_pylist()}
-    return counted
+def _by_day(rows: list[Any], counted: str) -> dict[date, float]:
+    sums: dict[date, float] = {}
+    for row in rows:
+        sums[row["business_day"]] = sums.get(row["business_day"], 0.0) + row[counted]
+    return sums
 
 
 def _targets(shop: Shop, organised: Organisation, day: date) -> dict[str, dict[str, float]]:
@@ -183,7 +192,8 @@ def _campaigns(shop: Shop, day: date) -> list[dict[str, Any]]:
              sent AS (SELECT campaign_id, COUNT(*) AS targeted FROM campaign_target GROUP BY campaign_id)
         SELECT c.campaign_id, c.name, c.kind, c.starts_on, c.ends_on, s.targeted,
                COALESCE(u.redeemers, 0) AS redeemers, COALESCE(u.redemptions, 0) AS redemptions,
-               e.value AS effect, e.value_low AS effect_low, e.value_high AS effect_high, e.verdict, e.is_observational
+               e.value AS effect, e.value_low AS effect_low, e.value_high AS effect_high, e.verdict, e.is_observational,
+               e.as_of AS effect_as_of
         FROM campaign AS c
         LEFT JOIN effect AS e ON e.campaign_id = c.campaign_id
         LEFT JOIN sent AS s ON s.campaign_id = c.campaign_id
@@ -201,16 +211,23 @@ def _campaigns(shop: Shop, day: date) -> list[dict[str, Any]]:
     return rows
 
 
-def _next(shop: Shop, page: Morning, day: date) -> list[dict[str, Any]]:
+def _next(shop: Shop, page: Morning, day: date, names: Mapping[str, str]) -> list[dict[str, Any]]:
     """What to do next, as keys with numbers; the faces have the sentences."""
     steps: list[dict[str, Any]] = []
     if page.late:
         steps.append({"key": "late_stores", "n": len(page.late), "where": "/data"})
     worst = [anomaly for anomaly in page.anomalies if anomaly.difference < 0]
     if worst:
-        moved = worst[0].moved.largest() if worst[0].moved else None
+        place, moved = worst[0].place, worst[0].moved.largest() if worst[0].moved else None
         steps.append(
-            {"key": "fell", "place": worst[0].place, "amount": worst[0].difference, "moved": moved, "where": "/report"}
+            {
+                "key": "fell",
+                "place": place,
+                "name": names.get(place, place),
+                "amount": worst[0].difference,
+                "moved": moved,
+                "where": "/report",
+            }
         )
     at_stake = Query.from_sql(
         "SELECT COUNT(*) AS n, CAST(SUM(monetary_365d) AS DOUBLE) AS amount FROM profile "

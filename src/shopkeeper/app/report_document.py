@@ -30,6 +30,8 @@ def report_document(shop: Shop, found: Report, *, seconds: float | None = None) 
         "people": found.people,
         "lifecycle": dict(found.lifecycle),
         "segments": dict(found.segments),
+        "stands_at": dict(found.stands_at),
+        "names": dict(found.names),
         "models": _models(shop),
         "coverage": dict(found.coverage),
         "morning": page,

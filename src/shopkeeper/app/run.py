@@ -1,5 +1,6 @@
 """Refreshes derived tables in order: skips what did not change, does again only the days and people that did."""
 
+import difflib
 import hashlib
 import json
 import time
@@ -112,7 +113,9 @@ def _chosen(every: Sequence[Plan], steps: tuple[str, ...], until: str | None) ->
     by_name = {plan.name: plan for plan in every}
     for name in (*steps, *([until] if until else [])):
         if name not in by_name:
-            raise MissingError(f"there is no step '{name}'", place=f"steps: {', '.join(by_name)}")
+            near = difflib.get_close_matches(name, by_name, 1)
+            hint = f"did you mean '{near[0]}'?" if near else "name one of these, or none for all"
+            raise MissingError(f"there is no step '{name}'", place=f"steps: {', '.join(by_name)}", next_step=hint)
     writer = {plan.writes: plan.name for plan in every}
     needs = {plan.name: {writer[read] for read in plan.reads if read in writer} - {plan.name} for plan in every}
     order = [by_name[name] for name in TopologicalSorter(needs).static_order()]

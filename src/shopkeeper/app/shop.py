@@ -215,12 +215,22 @@ def as_of_or_last(shop: Shop, as_of: date | None) -> date:
     """The day asked for, or the last with data.
 
     Raises:
-        DataError: The day asked for is not over yet.
+        DataError: The day asked for is not over yet, or lies before all data.
+        MissingError: No order lines were loaded.
     """
     if as_of is None:
         return shop.last_day()
-    if as_of > shop.today():
+    if as_of >= shop.today():
         raise DataError(f"{as_of} is not over yet", next_step="name a day up to yesterday")
+    query = Query.from_sql("SELECT MIN(business_day) AS first_day FROM order_line", name="first_day")
+    first = shop.duckdb.arrow(query)["first_day"].to_pylist()[0]
+    if first is not None and as_of < first:
+        last = shop.last_day()
+        raise DataError(
+            f"there are no data by {as_of}",
+            place=f"order lines: {first} to {last}",
+            next_step=f"name a day from {first} on",
+        )
     return as_of
 
 

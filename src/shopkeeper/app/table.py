@@ -64,11 +64,12 @@ def describe(shop: Shop, name: str) -> tuple[TableState, tuple[Column, ...]]:
     return _state(shop, name, written=name in shop.lake.tables()), declared.columns
 
 
-def show(shop: Shop, name: str, rows: int = 20) -> pa.Table:
-    """Gives the first rows of a table, by its key."""
+def show(shop: Shop, name: str, rows: int = 20, *, by: str | None = None) -> pa.Table:
+    """Gives the first rows of a table, by its key or by another order of its columns."""
     declared = declared_table(name)
+    order = by or ", ".join(declared.key)
     query = Query.from_sql(
-        f"SELECT {', '.join(declared.column_names)} FROM {name} ORDER BY {', '.join(declared.key)} LIMIT {int(rows)}",
+        f"SELECT {', '.join(declared.column_names)} FROM {name} ORDER BY {order} LIMIT {int(rows)}",
         name=f"show {name}",
     )
     return shop.arrow(query)

@@ -25,6 +25,7 @@ _COMMANDS = {
     "person": ("person", "Show one person."),
     "segment": ("segment", "Audiences: list, create, count, members, export, versions, back."),
     "cuts": ("cuts", "The cut-points of lifecycle and RFM: show, list, set, back."),
+    "campaign": ("campaign", "Campaigns: what they brought; the plan of the next one, and its export."),
     "model": ("model", "Models: list, show the card, back-test."),
     "serve": ("serve", "Serve the console and the API, with the worker."),
     "user": ("user", "Add people who may sign in."),

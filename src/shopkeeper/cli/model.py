@@ -1,6 +1,6 @@
 """`shopkeeper model`: cards and back-tests."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -53,13 +53,26 @@ def backtest(shop: Shop, name: str, *, as_of: date | None, as_json: bool) -> Non
 
 
 def _render(console: Console, card: Mapping[str, Any], language: str) -> None:
-    test = card["test"]
+    test, train = card["test"], card.get("train")
     console.print(f"[bold]{card['name']}[/] {card['version']}, trained until {card['trained_until']}")
+    if train:
+        console.print(f"learned from {train['rows']:,} rows from {train['from']} to {train['to']}")
     console.print(f"tested on {test['rows']:,} rows from {test['from']}, code {card['code_hash']}")
-    rows = [("the model", *(card["metrics"].get(metric) for metric in _SHOWN))]
-    rows += [(name, *(found.get(metric) for metric in _SHOWN)) for name, found in card["baselines"].items()]
-    console.print(rich_table("measured", ("", *_SHOWN), rows))
-    for metric, (low, high) in card.get("intervals", {}).items():
-        console.print(f"  {metric}: 95 % interval {low:.3f} to {high:.3f}")
+    intervals = card.get("intervals", {})
+    rows = [("the model", *(_measured(card["metrics"].get(name), intervals.get(name)) for name in _SHOWN))]
+    rows += [(name, *(_measured(found.get(each)) for each in _SHOWN)) for name, found in card["baselines"].items()]
+    console.print(rich_table("measured, with 95 % intervals over households", ("", *_SHOWN), rows))
+    tenths = [
+        (place, each["people"], f"{each['predicted']:.1%}", f"{each['observed']:.1%}")
+        for place, each in enumerate(card.get("calibration", ()), start=1)
+    ]
+    if tenths:
+        console.print(rich_table("calibration", ("tenth", "rows", "said", "came"), tenths))
     for note in card.get("notes", {}).get(language, ()):
         console.print(f"  note: {note}", style="dim")
+
+
+def _measured(value: float | None, interval: Sequence[float] | None = None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")

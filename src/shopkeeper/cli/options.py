@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from shopkeeper.base.errors import FaultsError
+from shopkeeper.base.errors import FaultsError, UsageError
 
 if TYPE_CHECKING:
     from shopkeeper.app.shop import Shop
@@ -62,10 +62,15 @@ def with_shop(command: Callable[..., Any]) -> Callable[..., Any]:
 def day_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """An option that takes a day."""
 
-    def parsed(_context: click.Context, _parameter: click.Parameter, value: datetime | None) -> date | None:
-        return value.date() if value else None
+    def parsed(_context: click.Context, _parameter: click.Parameter, value: str | None) -> date | None:
+        if value is None:
+            return None
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise UsageError(f"{name} '{value}' is no day", next_step="write it as 2017-12-31") from None
 
-    return click.option(name, type=click.DateTime(["%Y-%m-%d"]), callback=parsed, metavar="YYYY-MM-DD", help=text)
+    return click.option(name, callback=parsed, metavar="YYYY-MM-DD", help=text)
 
 
 @contextmanager

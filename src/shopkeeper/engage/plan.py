@@ -1,5 +1,6 @@
 """The offer plan: which coupon of the next campaign each targeted person is to get, why, and who is held out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -17,6 +18,8 @@ Numbers = npt.NDArray[np.float64]
 
 _CATEGORY_WEIGHT = 0.2
 _COMMON_WEIGHT = 0.5
+_LEAST_FIT = 1e-9
+_COUNTS = ("times", "net", "category_times", "common_times", "common_net", "all_times", "all_net", "coupons")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def next_campaign(campaigns: pa.Table, as_of: date) -> str:
 
 
 def plan_rows(campaign_id: str, as_of: date) -> Query:
-    """Gives one row a (targeted person, coupon of the campaign) with the person's history under the coupon."""
+    """Gives the coupons of the campaign that each targeted person has history under, and the best of the others."""
     return Query.from_file(__file__, "plan_rows.sql", campaign_id=campaign_id, as_of=as_of)
 
 
@@ -99,12 +102,11 @@ def offer_plan(
         raise DataError(f"campaign '{campaign_id}' has no targeted person or no coupon")
     persons, person = np.unique(np.array(rows["person_id"].to_pylist(), dtype=np.str_), return_inverse=True)
     probability = _probabilities(persons, scores, campaign_id)
-    times, net, category, common, common_net = (
-        rows[name].to_numpy() for name in ("times", "net", "category_times", "common_times", "common_net")
-    )
-    match, spend = _match(times, category, common, person), (net + _average(common_net, common)) / (times + 1)
+    of = {name: rows[name].to_numpy() for name in _COUNTS}
+    times, net, category = of["times"], of["net"], of["category_times"]
+    match, spend = _match(of, person), (net + _average(of)) / (times + 1)
     value = probability[person] * match * spend
-    best = _best(person, value)
+    best = _best(person, value, match)
     drawn = _drawn(persons.tolist(), campaign_id, holdouts, seed, message_class)
     planned = [
         _planned(str(persons[who]), str(rows["offer_id"][row].as_py()), drawn[who], times[row], category[row])
@@ -133,21 +135,26 @@ def _probabilities(persons: npt.NDArray[np.str_], scores: pa.Table, campaign_id:
     return np.array([given[str(person)] for person in persons])
 
 
-def _match(times: Numbers, category: Numbers, common: Numbers, person: npt.NDArray[np.intp]) -> Numbers:
-    popularity = common / np.maximum(np.bincount(person, common)[person], 1e-12)
-    fit = times + _CATEGORY_WEIGHT * np.maximum(category - times, 0) + _COMMON_WEIGHT * popularity + 1e-9
-    return np.asarray(fit / np.bincount(person, fit)[person])
+def _match(of: Mapping[str, Numbers], person: npt.NDArray[np.intp]) -> Numbers:
+    """Each coupon's share of the person's fit; coupons without a row have only their part of what all bought."""
+    times, category = of["times"], of["category_times"]
+    own = times + _CATEGORY_WEIGHT * np.maximum(category - times, 0)
+    popularity = of["common_times"] / np.maximum(of["all_times"], 1)
+    of_all = _COMMON_WEIGHT * (of["all_times"] > 0) + _LEAST_FIT * of["coupons"]
+    fit = own + _COMMON_WEIGHT * popularity + _LEAST_FIT
+    return np.asarray(fit / (np.bincount(person, own)[person] + of_all))
 
 
-def _average(net: Numbers, times: Numbers) -> Numbers:
+def _average(of: Mapping[str, Numbers]) -> Numbers:
     """What one purchase under each coupon costs; where nobody bought any, the average of all coupons."""
-    whole = net.sum() / max(times.sum(), 1.0)
-    return np.where(times > 0, net / np.maximum(times, 1), whole)
+    times = of["common_times"]
+    whole = of["all_net"] / np.maximum(of["all_times"], 1)
+    return np.where(times > 0, of["common_net"] / np.maximum(times, 1), whole)
 
 
-def _best(person: npt.NDArray[np.intp], value: Numbers) -> list[int]:
-    """The row of the highest value of each person, the first among equals."""
-    order = np.lexsort((np.arange(len(value)), -value, person))
+def _best(person: npt.NDArray[np.intp], value: Numbers, match: Numbers) -> list[int]:
+    """The row of the highest value of each person; among equals of the best match, then the first."""
+    order = np.lexsort((np.arange(len(value)), -match, -value, person))
     return [int(row) for row in order[np.unique(person[order], return_index=True)[1]]]
 
 
@@ -173,10 +180,14 @@ def _planned(person_id: str, offer_id: str, holdout: str | None, times: float, c
 
 def _reason(times: float, category: float) -> tuple[str, str]:
     if times > 0:
-        return f"bought this coupon's products {times:.0f} times", f"购买过该券商品{times:.0f}次"
+        return f"bought this coupon's products {_often(times)}", f"购买过该券商品{times:.0f}次"
     if category > 0:
-        return f"bought the same sort of products {category:.0f} times", f"购买过同类商品{category:.0f}次"
+        return f"bought the same sort of products {_often(category)}", f"购买过同类商品{category:.0f}次"
     return "no history under any coupon: the one most bought by the others", "无相关购买：推荐其他目标会员最常购的券"
+
+
+def _often(times: float) -> str:
+    return "once" if times == 1 else f"{times:.0f} times"
 
 
 _SCHEMA = pa.schema(

@@ -1,5 +1,7 @@
--- One row a (targeted person, coupon of the campaign) with history under it: how often the coupon's products and their
--- subcategories were bought and for how much, until the end of $as_of; and how often all targeted people bought them.
+-- One row a (targeted person, coupon of the campaign that they have history under), and one for the best of the coupons
+-- that they have none under: how often the coupon's products and their subcategories were bought and for how much, until
+-- the end of $as_of; and how often all targeted people bought them. Without history a coupon's value follows from what
+-- all bought alone, so its rank is the same for everybody; and rows grow with history, not with targets × coupons.
 WITH known AS (
   SELECT source, customer_id, MIN(person_id) AS person_id FROM person WHERE valid_to IS NULL GROUP BY source, customer_id
 ),
@@ -45,15 +47,49 @@ near AS (
   GROUP BY k.person_id, c.offer_id
 ),
 common AS (SELECT offer_id, SUM(times) AS times, SUM(net) AS net FROM own GROUP BY offer_id),
-offered AS (SELECT DISTINCT offer_id FROM couponed)
+ranked AS (
+  SELECT
+    o.offer_id, COALESCE(c.times, 0) AS times, COALESCE(c.net, 0) AS net,
+    COUNT(*) OVER () AS coupons,
+    SUM(COALESCE(c.times, 0)) OVER () AS all_times,
+    SUM(COALESCE(c.net, 0)) OVER () AS all_net,
+    ROW_NUMBER() OVER (ORDER BY COALESCE(c.net, 0) DESC, o.offer_id) AS place
+  FROM (SELECT DISTINCT offer_id FROM couponed) AS o
+  LEFT JOIN common AS c ON c.offer_id = o.offer_id
+),
+touched AS (
+  SELECT h.person_id, h.offer_id, SUM(h.times) AS times, SUM(h.net) AS net, SUM(h.category_times) AS category_times
+  FROM (
+    SELECT person_id, offer_id, times, net, 0 AS category_times FROM own
+    UNION ALL
+    SELECT person_id, offer_id, 0 AS times, 0 AS net, times AS category_times FROM near
+  ) AS h
+  GROUP BY h.person_id, h.offer_id
+),
+counted AS (
+  SELECT t.person_id, r.place, ROW_NUMBER() OVER (PARTITION BY t.person_id ORDER BY r.place) AS nth
+  FROM touched AS t
+  JOIN ranked AS r ON r.offer_id = t.offer_id
+),
+-- The first place that is free of history: as long as places are taken without a gap, the nth taken one is place n.
+free AS (
+  SELECT t.person_id, 1 + COUNT(CASE WHEN c.place = c.nth THEN 1 END) AS place
+  FROM targeted AS t
+  LEFT JOIN counted AS c ON c.person_id = t.person_id
+  GROUP BY t.person_id
+),
+listed AS (
+  SELECT person_id, offer_id, times, net, category_times FROM touched
+  UNION ALL
+  SELECT f.person_id, r.offer_id, 0 AS times, 0 AS net, 0 AS category_times
+  FROM free AS f
+  JOIN ranked AS r ON r.place = f.place
+)
 SELECT
-  t.person_id, o.offer_id,
-  CAST(COALESCE(w.times, 0) AS DOUBLE) AS times, CAST(COALESCE(w.net, 0) AS DOUBLE) AS net,
-  CAST(COALESCE(n.times, 0) AS DOUBLE) AS category_times,
-  CAST(COALESCE(c.times, 0) AS DOUBLE) AS common_times, CAST(COALESCE(c.net, 0) AS DOUBLE) AS common_net
-FROM targeted AS t
-CROSS JOIN offered AS o
-LEFT JOIN own AS w ON w.person_id = t.person_id AND w.offer_id = o.offer_id
-LEFT JOIN near AS n ON n.person_id = t.person_id AND n.offer_id = o.offer_id
-LEFT JOIN common AS c ON c.offer_id = o.offer_id
-ORDER BY t.person_id, o.offer_id
+  l.person_id, l.offer_id,
+  CAST(l.times AS DOUBLE) AS times, CAST(l.net AS DOUBLE) AS net, CAST(l.category_times AS DOUBLE) AS category_times,
+  CAST(r.times AS DOUBLE) AS common_times, CAST(r.net AS DOUBLE) AS common_net,
+  CAST(r.all_times AS DOUBLE) AS all_times, CAST(r.all_net AS DOUBLE) AS all_net, CAST(r.coupons AS DOUBLE) AS coupons
+FROM listed AS l
+JOIN ranked AS r ON r.offer_id = l.offer_id
+ORDER BY l.person_id, l.offer_id

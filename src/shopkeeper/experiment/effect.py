@@ -23,6 +23,7 @@ _LEAST_DAYS = 14
 _LEAST_PEOPLE = 10
 _LEAST_EFFECTIVE = 40.0
 _MOST_IMBALANCE = 0.1
+_BY_CHANCE = 3.29  # standard errors: a draw differs by more than this one time in a thousand
 _BEFORE = ("near_spend", "near_visits", "far_spend", "far_visits")
 _ALWAYS = (
     "early_spend",
@@ -146,7 +147,9 @@ def _estimate(campaign_id: str, of: Mapping[str, Numbers]) -> Effect | None:
     else:
         value, imbalance, effective = _observed(of, "outcome", _covariates(of), targeted, others)
         placebo, _, _ = _observed(of, "near_spend", _placebo_covariates(of), targeted, others)
-    verdict, reason, reason_zh = _judge(placebo, imbalance, effective, observational=not drawn)
+    verdict, reason, reason_zh = (
+        _judge_drawn(placebo, effective) if drawn else _judge_observed(placebo, imbalance, effective)
+    )
     return Effect(
         campaign_id=campaign_id,
         method="randomised holdout" if drawn else "entropy balancing",
@@ -213,7 +216,29 @@ def _difference(one: Numbers, other: Numbers) -> float:
     return abs(float(one.mean() - other.mean())) / spread if spread > 0 else 0.0
 
 
-def _judge(placebo: Estimate, imbalance: float, effective: float, *, observational: bool) -> tuple[str, str, str]:
+def _judge_drawn(placebo: Estimate, effective: float) -> tuple[str, str, str]:
+    """A draw makes groups that differ by chance alone, and the estimate takes out what they differed before.
+
+    So one placebo in twenty that excludes zero is no reason to doubt; one in a thousand is: then it was not a draw.
+    """
+    error = placebo.error
+    if error > 0 and abs(placebo.value) > _BY_CHANCE * error:
+        span = f"{placebo.low:,.2f} – {placebo.high:,.2f}"
+        return (
+            DO_NOT_BELIEVE,
+            f"not drawn at random: in the 30 days before the groups differed by {placebo.value:,.2f} a person ({span})",
+            f"对照组并非随机抽取：活动开始前30天，两组已相差人均{placebo.value:,.2f}（{span}）",
+        )
+    if effective < _LEAST_EFFECTIVE:
+        return _too_few(effective)
+    return (
+        BELIEVE,
+        "a holdout was drawn; what the groups differed before, as draws do, is taken out",
+        "设有随机对照组；两组此前的随机差异已扣除",
+    )
+
+
+def _judge_observed(placebo: Estimate, imbalance: float, effective: float) -> tuple[str, str, str]:
     if placebo.excludes_zero:
         span = f"{placebo.low:,.2f} – {placebo.high:,.2f}"
         before = f"in the 30 days before it the targeted already differed by {placebo.value:,.2f} a person ({span})"
@@ -226,18 +251,20 @@ def _judge(placebo: Estimate, imbalance: float, effective: float, *, observation
             f"没有可比的人群：仍相差{imbalance:.2f}个标准差",
         )
     if effective < _LEAST_EFFECTIVE:
-        return (
-            DO_NOT_BELIEVE,
-            f"too few comparable people: the comparison is worth {effective:.0f}",
-            f"可比人数过少：仅相当于{effective:.0f}人",
-        )
-    if observational:
-        return (
-            BELIEVE,
-            "observational, no holdout was drawn: the groups were alike before, and the placebo found nothing",
-            "观察性结果，未设对照组：两组此前相近，安慰剂检验未见差异",
-        )
-    return BELIEVE, "a holdout was drawn, and the groups were alike before", "设有随机对照组，两组此前相近"
+        return _too_few(effective)
+    return (
+        BELIEVE,
+        "observational, no holdout was drawn: the groups were alike before, and the placebo found nothing",
+        "观察性结果，未设对照组：两组此前相近，安慰剂检验未见差异",
+    )
+
+
+def _too_few(effective: float) -> tuple[str, str, str]:
+    return (
+        DO_NOT_BELIEVE,
+        f"too few comparable people: the comparison is worth {effective:.0f}",
+        f"可比人数过少：仅相当于{effective:.0f}人",
+    )
 
 
 def _table(found: Sequence[Effect], as_of: date) -> pa.Table:

@@ -27,6 +27,11 @@ class Estimate:
         """Whether the interval lies on one side of zero."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def error(self) -> float:
+        """The standard error."""
+        return (self.high - self.low) / (2 * _Z)
+
 
 def plain(targeted: Numbers, others: Numbers) -> Estimate:
     """Difference of means with the standard error of Welch."""

@@ -44,9 +44,10 @@ class Drivers:
     price: float
 
     def largest(self) -> str:
-        """The name of the factor that contributed most, whichever its sign."""
+        """The name of the factor that moved sales most the way they went."""
         parts = {"people": self.people, "visits": self.visits, "items": self.items, "price": self.price}
-        return max(parts, key=lambda name: abs(parts[name]))
+        way = 1.0 if sum(parts.values()) >= 0 else -1.0
+        return max(parts, key=lambda name: way * parts[name])
 
 
 def drivers(before: Trade, after: Trade) -> Drivers | None:

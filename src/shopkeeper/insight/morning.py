@@ -24,6 +24,7 @@ __all__ = [
     "late_stores",
     "measures",
     "newcomer_query",
+    "redemption_query",
     "span",
     "store_query",
 ]
@@ -153,19 +154,44 @@ def department_query(days: Span, stores: Sequence[str]) -> Query:
 
 
 def newcomer_query(days: Span, stores: Sequence[str]) -> Query:
-    """New members by store and day: people whose first visit ever is that day."""
+    """New members of the stores by day: people whose first visit ever is that day, each once however many stores."""
     where = " AND b.store_id IN $stores" if stores else ""
     text = f"""
-        SELECT b.store_id, b.business_day, COUNT(DISTINCT p.person_id) AS new_members
+        SELECT b.business_day, COUNT(DISTINCT p.person_id) AS new_members
         FROM basket AS b
         JOIN person AS p ON p.source = b.source AND p.customer_id = b.customer_id AND p.valid_to IS NULL
         JOIN profile AS f ON f.person_id = p.person_id AND f.first_visit_on = b.business_day
         WHERE b.business_day IN $days AND b.all_lines > 0{where}
-        GROUP BY b.store_id, b.business_day
+        GROUP BY b.business_day
     """
     read = [days.day, days.last_week, days.last_year.day]
     named: dict[str, Any] = {"days": read} | ({"stores": list(stores)} if stores else {})
     return Query.from_sql(text, name="new members", **named)
+
+
+def redemption_query(days: Span) -> Query:
+    """Redemptions by day and store; the store is empty where it is not known.
+
+    It is the store of the order that a redemption names, else the one store the customer bought in on that day.
+    """
+    text = """
+        WITH used AS (
+          SELECT redemption_id, source, customer_id, redeemed_on, order_id FROM redemption WHERE redeemed_on IN $days
+        ),
+        placed AS (
+          SELECT u.redemption_id, MIN(b.store_id) AS store_id
+          FROM used AS u
+          JOIN basket AS b ON b.source = u.source AND b.customer_id = u.customer_id AND b.business_day = u.redeemed_on
+          WHERE u.order_id IS NULL OR b.order_id = u.order_id
+          GROUP BY u.redemption_id
+          HAVING COUNT(DISTINCT b.store_id) = 1
+        )
+        SELECT p.store_id, u.redeemed_on AS business_day, COUNT(*) AS redemptions
+        FROM used AS u
+        LEFT JOIN placed AS p ON p.redemption_id = u.redemption_id
+        GROUP BY p.store_id, u.redeemed_on
+    """
+    return Query.from_sql(text, name="redemptions", days=[days.day, days.last_week, days.last_year.day])
 
 
 def _facts(table: str, by: str, days: Span, stores: Sequence[str]) -> Query:
@@ -211,16 +237,21 @@ def measures(
 def comparable_growth(
     rows: Sequence[Mapping[str, Any]], days: Span, comparable_from: Mapping[str, date | None]
 ) -> dict[str, float | None]:
-    """Sales of the comparable stores (可比店) on the day and on the aligned day of last year, and their growth."""
-    stores = {store for store, begin in comparable_from.items() if begin is not None and begin <= days.last_year.day}
-    own = [row for row in rows if row["place"] in stores]
-    now = sum(row["sales"] for row in own if row["business_day"] == days.day)
-    then = sum(row["sales"] for row in own if row["business_day"] == days.last_year.day)
+    """Sales of the comparable stores (可比店) on the day and on the aligned day of last year, and their growth.
+
+    Only stores that count as comparable by the day and have sales on both days, or a store that is late or has closed
+    would show as a fall.
+    """
+    counted = {store for store, begin in comparable_from.items() if begin is not None and begin <= days.day}
+    now = {row["place"]: row["sales"] for row in rows if row["business_day"] == days.day}
+    then = {row["place"]: row["sales"] for row in rows if row["business_day"] == days.last_year.day}
+    stores = counted & now.keys() & then.keys()
+    sold, before = sum(now[store] for store in stores), sum(then[store] for store in stores)
     return {
         "stores": float(len(stores)),
-        "sales": now or None,
-        "last_year": then or None,
-        "growth": now / then - 1 if then > 0 else None,
+        "sales": sold or None,
+        "last_year": before or None,
+        "growth": sold / before - 1 if before > 0 else None,
     }
 
 
@@ -275,8 +306,9 @@ def _anomaly(kind: str, place: str, row: Mapping[str, Any], usual: Sequence[Mapp
 
 
 def _scaled(mean: Mapping[str, float], sales: float) -> Trade:
-    """The usual day: the median's sales with the mean day's people, tickets and items, so that parts add up."""
-    return Trade(sales, mean["people"], mean["tickets"], mean["items"])
+    """A day like the mean one in visits, items and price, with the people that the median's sales need."""
+    share = sales / mean["sales"] if mean["sales"] > 0 else 0.0
+    return Trade(sales, mean["people"] * share, mean["tickets"] * share, mean["items"] * share)
 
 
 def _trade(row: Mapping[str, Any]) -> Trade:

@@ -1,8 +1,10 @@
 """Campaigns: what they brought, and the plan of the next one."""
 
 from fastapi import APIRouter, Request, Response
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse
 
-from shopkeeper.app.pages.campaigns import campaign_results, plans
+from shopkeeper.app.pages.campaigns import campaign_results, export_list, plans
 from shopkeeper.app.pages.reading import stands_at
 from shopkeeper.web.render import page
 from shopkeeper.web.signed_in import SignedIn
@@ -32,3 +34,12 @@ def campaigns_page(request: Request, _visitor: SignedIn) -> Response:
         lowest=min(ends[cut], 0.0) if ends else 0.0,
         highest=max(ends[-1 - cut], 0.0) if ends else 0.0,
     )
+
+
+@router.get("/campaigns/{campaign_id}/plan.{ending}")
+def campaign_plan(request: Request, visitor: SignedIn, campaign_id: str, ending: str) -> Response:
+    """Whom to send which coupon, as CSV or Excel, without those held out; leaves an audit row."""
+    state = request.app.state
+    file = export_list(state.shop, campaign_id, ending, by=visitor.name, now=state.clock())
+    name = f"plan-{campaign_id}.{ending}"
+    return FileResponse(file, filename=name, background=BackgroundTask(file.unlink, missing_ok=True))

@@ -31,7 +31,7 @@ def report_page(
     shop, figures = request.app.state.shop, figures_of(request)
     if not shop.lake.snapshot("store_day"):
         return page(request, "report.html", found=None, level=level, as_of=as_of)
-    found = report(shop, as_of=_day(as_of), level=level.strip() or None)
+    found = report(shop, as_of=_day(as_of), level=level.strip() or None, language=figures.language)
     organised = organisation(shop, found.morning.as_of)
     return page(
         request,
