@@ -83,7 +83,7 @@ _DRAWN = """(box) => {
   const option = chart.getOption();
   const texts = chart.getZr().storage.getDisplayList(true)
     .filter((shape) => shape.type === "tspan" && !shape.ignore).map((shape) => shape.style.text);
-  const table = box.parentElement.querySelector("table");
+  const table = box.closest("figure").querySelector("table");
   return {
     kind: option.series[0].type,
     labels: option.xAxis?.[0]?.data ?? null,
@@ -92,7 +92,7 @@ _DRAWN = """(box) => {
     texts,
     headings: [...table.querySelectorAll("thead th")].map((cell) => cell.textContent),
     rows: [...table.querySelectorAll("tbody tr")].map((row) => [...row.children].map((cell) => cell.textContent)),
-    spec: JSON.parse(box.parentElement.querySelector("script").textContent),
+    spec: JSON.parse(box.closest("figure").querySelector("script").textContent),
   };
 }"""
 
@@ -241,8 +241,14 @@ def test_the_builder_counts_while_one_builds_and_saves(open_page: Opened, shop: 
     page.wait_for_url("**/segments/browser_made")
     saved = shop.state.segments.get("browser_made")
     assert saved.tree == {"any": [{"not": {"trait": "orders_365d", "op": ">=", "value": 100}}]}
+    expect(page.locator(".figure .value").first).to_have_text(f"{others:,}")
     page.get_by_role("button", name="Put away").click()
-    page.wait_for_url("**/segments")
+    page.wait_for_url("**/segments?away=browser_made")
+    assert _violations(page) == []
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_url("**/segments/browser_made")
+    page.get_by_role("button", name="Put away").click()
+    page.wait_for_url("**/segments?away=browser_made")
 
 
 def _count(page: Page, words: str) -> int:
@@ -259,8 +265,22 @@ def test_the_builder_keeps_what_is_not_finished_and_says_what_is_wrong(open_page
     page.get_by_role("button", name="+ What they did").click()
     page.get_by_role("button", name="and only …").click()
     expect(page.locator("#live")).to_contain_text("Not finished yet")
+    expect(page.locator(".rule .fault")).to_have_count(1)
     page.get_by_label("Value", exact=True).fill("no such category")
     assert _count(page, "no such category") == 0
+    expect(page.locator(".rule .fault")).to_have_count(0)
+
+
+def test_several_values_of_a_choice_are_ticked_with_the_keyboard(open_page: Opened) -> None:
+    page = open_page("/segments/new", language="zh")
+    page.get_by_role("button", name="+ 会员特征").press("Enter")
+    page.get_by_label("会员特征", exact=True).select_option("lifecycle")
+    page.get_by_label("比较方式", exact=True).select_option("in")
+    for stage in ("活跃", "沉睡"):
+        page.get_by_role("checkbox", name=stage).focus()
+        page.keyboard.press("Space")
+    assert 0 < _count(page, "“活跃”、“沉睡”之一") < _everybody(page)
+    assert _violations(page) == []
 
 
 def test_the_builder_works_without_script(chromium: Browser, address: str, shop: Shop) -> None:

@@ -1,5 +1,6 @@
 """Segments: the list with sizes, the page of one, overlap, saving, and files of members."""
 
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from shopkeeper.app.pages.builder import catalogue_of
+from shopkeeper.app.pages.membership import is_kept, within, worked_out_at
 from shopkeeper.app.pages.people import LISTED
-from shopkeeper.app.pages.reading import rows, stands_at
+from shopkeeper.app.pages.reading import first_row, rows, stands_at
 from shopkeeper.app.shop import Shop
 from shopkeeper.app.table import export_rows
 from shopkeeper.base.errors import UsageError
 from shopkeeper.schema.query import Query
+from shopkeeper.segment.catalogue import Catalogue
 from shopkeeper.segment.check import checked
 from shopkeeper.segment.document import from_document, to_document
 from shopkeeper.segment.membership import overlap as overlap_query
@@ -27,9 +30,13 @@ __all__ = [
     "Overlap",
     "SegmentPage",
     "SegmentRow",
+    "SegmentRule",
     "archive_segment",
+    "archived_segments",
     "export_members",
+    "free_name",
     "overlap",
+    "restore_segment",
     "save_segment",
     "segment_page",
     "segments",
@@ -49,6 +56,7 @@ COMPARED = (
 
 _ENDINGS = ("csv", "xlsx")
 _OVERLAPPED = 12
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +73,9 @@ class SegmentRow:
         published: Whether it runs live and for everybody.
         saved_by: Who saved this version.
         saved_at: When.
-        people: How many are in it since the last run; None before the first.
+        people: How many are in it; None before the first run.
         spend: What they spent in 365 days.
+        is_kept: Whether the last run worked out this version; else people and spend are by the rule as it stands.
     """
 
     name: str
@@ -80,6 +89,16 @@ class SegmentRow:
     saved_at: datetime
     people: int | None
     spend: float | None
+    is_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRule:
+    """One version of a segment with its rule in words."""
+
+    saved: SegmentVersion
+    english: str
+    chinese: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +130,7 @@ class SegmentPage:
     tree: Mapping[str, Any] = field(hash=False)
     line: str
     compared: tuple[Compared, ...]
-    versions: tuple[SegmentVersion, ...]
+    versions: tuple[SegmentRule, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +146,14 @@ class Overlap:
 def segments(shop: Shop) -> tuple[SegmentRow, ...]:
     """Gives the saved segments, the largest first."""
     sizes = _sizes(shop)
-    catalogue = catalogue_of(shop)
-    found = [_row(saved, sizes, catalogue) for saved in shop.state.segments.all()]
+    catalogue, worked_out = catalogue_of(shop), worked_out_at(shop)
+    found = [_row(shop, _rule(saved, catalogue), worked_out, sizes) for saved in shop.state.segments.all()]
     return tuple(sorted(found, key=lambda row: (-(row.people or 0), row.name)))
+
+
+def archived_segments(shop: Shop) -> tuple[SegmentVersion, ...]:
+    """Gives the segments that were put away, by name."""
+    return tuple(shop.state.segments.all(archived=True))
 
 
 def segment_page(shop: Shop, name: str) -> SegmentPage:
@@ -139,7 +163,8 @@ def segment_page(shop: Shop, name: str) -> SegmentPage:
         MissingError: There is none of the name.
     """
     saved = shop.state.segments.get(name)
-    row = _row(saved, _sizes(shop), catalogue_of(shop))
+    catalogue = catalogue_of(shop)
+    row = _row(shop, _rule(saved, catalogue), worked_out_at(shop), _sizes(shop))
     snapshot = shop.lake.snapshot("profile") if "profile" in shop.lake.tables() else None
     return SegmentPage(
         row=row,
@@ -147,14 +172,14 @@ def segment_page(shop: Shop, name: str) -> SegmentPage:
         of=snapshot.rows if snapshot else 0,
         tree=saved.tree,
         line=phrase(from_document(saved.tree)),
-        compared=_compared(shop, name) if row.people else (),
-        versions=tuple(sorted(shop.state.segments.versions(name), key=lambda each: -each.version)),
+        compared=_compared(shop, saved) if row.people else (),
+        versions=tuple(_rule(each, catalogue) for each in shop.state.segments.versions(name)),
     )
 
 
 def overlap(shop: Shop) -> Overlap:
     """Gives how many people the largest segments share."""
-    largest = [row for row in segments(shop) if row.people][:_OVERLAPPED]
+    largest = [row for row in segments(shop) if row.people and row.is_kept][:_OVERLAPPED]
     names = tuple(row.name for row in largest)
     as_of = stands_at(shop, "segment_member") or stands_at(shop, "profile")
     if not names or as_of is None:
@@ -187,13 +212,13 @@ def save_segment(
         ConflictError: Somebody saved another version meanwhile.
         UsageError: The name does not serve.
     """
-    if not name or len(name) > 80 or not name.replace("_", "").replace("-", "").isalnum():  # noqa: PLR2004 - characters
+    if not name or len(name) > _LONGEST_NAME or not name.replace("_", "").replace("-", "").isalnum():
         raise UsageError(f"'{name}' is no name for a segment", next_step="letters, digits, _ and -, at most 80")
     tree = checked(from_document(draft), catalogue_of(shop), name)
     saved = shop.state.segments.save(
         name,
         to_document(tree),
-        label_en=label_en or name,
+        label_en=label_en or label_zh or name,
         label_zh=label_zh or label_en or name,
         by=by,
         now=now,
@@ -201,6 +226,14 @@ def save_segment(
     )
     shop.state.audit.append(by, "segment.save", name, now=now, detail={"version": saved.version})
     return saved
+
+
+def free_name(shop: Shop, title: str) -> str:
+    """Makes a short name of a title that no segment has, put away or not; `segment` where no Latin letter is in it."""
+    plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[: _LONGEST_NAME - 10] or "segment"
+    taken = {each.name for put_away in (False, True) for each in shop.state.segments.all(archived=put_away)}
+    numbered = (f"{plain}_{number}" for number in range(2, len(taken) + 3))
+    return next(name for name in (plain, *numbered) if name not in taken)
 
 
 def archive_segment(shop: Shop, name: str, *, by: str, now: datetime) -> None:
@@ -211,6 +244,16 @@ def archive_segment(shop: Shop, name: str, *, by: str, now: datetime) -> None:
     """
     shop.state.segments.archive(name, by=by, now=now)
     shop.state.audit.append(by, "segment.archive", name, now=now)
+
+
+def restore_segment(shop: Shop, name: str, *, by: str, now: datetime) -> None:
+    """Takes a segment back that was put away.
+
+    Raises:
+        MissingError: None of the name was put away.
+    """
+    shop.state.segments.restore(name)
+    shop.state.audit.append(by, "segment.restore", name, now=now)
 
 
 def export_members(shop: Shop, name: str, ending: str, *, by: str, now: datetime) -> Path:
@@ -224,18 +267,17 @@ def export_members(shop: Shop, name: str, ending: str, *, by: str, now: datetime
     """
     if ending not in _ENDINGS:
         raise UsageError(f"members are not written as '{ending}'", next_step=f"one of {', '.join(_ENDINGS)}")
-    shop.state.segments.get(name)
     columns = ", ".join(f"p.{trait}" for trait in LISTED)
-    query = Query.from_sql(
+    query = within(
+        shop,
+        shop.state.segments.get(name),
         f"""
         SELECT m.person_id, m.entered_at, {columns}
-        FROM segment_member AS m
+        FROM inside AS m
         JOIN profile AS p ON p.person_id = m.person_id
-        WHERE m.segment = $segment AND m.left_at IS NULL
         ORDER BY m.person_id
         """,
         name="members",
-        segment=name,
     )
     shop.spill.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=shop.spill, suffix=f".{ending}", delete=False) as file:
@@ -262,41 +304,57 @@ def _sizes(shop: Shop) -> dict[str, tuple[int, float]]:
     return {row["segment"]: (row["people"], row["spend"]) for row in rows(shop, query)}
 
 
-def _row(saved: SegmentVersion, sizes: Mapping[str, tuple[int, float]], catalogue: Any) -> SegmentRow:
-    tree = from_document(saved.tree)
-    people, spend = sizes.get(saved.name, (0, 0.0)) if sizes else (None, None)
+def _row(
+    shop: Shop, rule: SegmentRule, worked_out: datetime | None, sizes: Mapping[str, tuple[int, float]]
+) -> SegmentRow:
+    saved, kept = rule.saved, is_kept(rule.saved, worked_out)
+    people: int | None
+    spend: float | None
+    if kept:
+        people, spend = sizes.get(saved.name, (0, 0.0))
+    else:
+        people, spend = _size_by_rule(shop, saved)
     return SegmentRow(
         saved.name,
         saved.label_en,
         saved.label_zh,
-        sentence(tree, "en", catalogue),
-        sentence(tree, "zh", catalogue),
+        rule.english,
+        rule.chinese,
         saved.version,
         saved.published,
         saved.created_by,
         saved.created_at,
         people,
         spend,
+        kept,
     )
 
 
-def _compared(shop: Shop, name: str) -> tuple[Compared, ...]:
-    inside = ", ".join(f"CAST(AVG({trait}) FILTER (WHERE inside) AS DOUBLE) AS {trait}_inside" for trait in COMPARED)
-    everybody = ", ".join(f"CAST(AVG({trait}) AS DOUBLE) AS {trait}_all" for trait in COMPARED)
-    query = Query.from_sql(
-        f"""
-        WITH people AS (
-            SELECT
-                {", ".join(COMPARED)},
-                person_id IN (
-                    SELECT m.person_id FROM segment_member AS m WHERE m.segment = $segment AND m.left_at IS NULL
-                ) AS inside
-            FROM profile
-        )
-        SELECT {inside}, {everybody} FROM people
-        """,
-        name="what sets them apart",
-        segment=name,
-    )
-    (row,) = rows(shop, query)
+def _rule(saved: SegmentVersion, catalogue: Catalogue) -> SegmentRule:
+    tree = from_document(saved.tree)
+    return SegmentRule(saved, sentence(tree, "en", catalogue), sentence(tree, "zh", catalogue))
+
+
+def _size_by_rule(shop: Shop, saved: SegmentVersion) -> tuple[int | None, float | None]:
+    if stands_at(shop, "profile") is None:
+        return None, None
+    text = """
+        SELECT COUNT(*) AS people, CAST(SUM(COALESCE(p.monetary_365d, 0)) AS DOUBLE) AS spend
+        FROM inside AS i
+        JOIN profile AS p ON p.person_id = i.person_id
+        """
+    found = first_row(shop, within(shop, saved, text, name="size by the rule"))
+    return found["people"], found["spend"] or 0.0
+
+
+def _compared(shop: Shop, saved: SegmentVersion) -> tuple[Compared, ...]:
+    among = ", ".join(f"CAST(AVG(p.{trait}) FILTER (WHERE p.is_in) AS DOUBLE) AS {trait}_inside" for trait in COMPARED)
+    everybody = ", ".join(f"CAST(AVG(p.{trait}) AS DOUBLE) AS {trait}_all" for trait in COMPARED)
+    text = f"""
+        SELECT {among}, {everybody}
+        FROM (
+            SELECT {", ".join(COMPARED)}, person_id IN (SELECT i.person_id FROM inside AS i) AS is_in FROM profile
+        ) AS p
+        """
+    row = first_row(shop, within(shop, saved, text, name="what sets them apart"))
     return tuple(Compared(trait, row[f"{trait}_inside"], row[f"{trait}_all"]) for trait in COMPARED)

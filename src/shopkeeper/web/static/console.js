@@ -15,6 +15,14 @@ document.addEventListener("submit", (event) => {
   window.setTimeout(() => delete form.dataset.sent, 3000);
 });
 
+// What was wrong with a rule of the builder goes as soon as it is touched; the count below says what is still open.
+document.addEventListener("input", (event) => {
+  const rule = event.target.closest(".rule.at-fault");
+  if (!rule) return;
+  rule.classList.remove("at-fault");
+  rule.querySelectorAll(".fault").forEach((fault) => fault.remove());
+});
+
 document.addEventListener("htmx:error", (event) => {
   const shown = event.target.closest("[data-failed]");
   if (shown) shown.textContent = shown.dataset.failed;
