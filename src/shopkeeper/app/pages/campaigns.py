@@ -1,13 +1,16 @@
 """What campaigns brought: whom they reached, who redeemed, what it was worth; and the plan of the next one."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from pathlib import Path
 
+from shopkeeper.app.pages.download import downloaded
 from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.shop import Shop
+from shopkeeper.base.errors import MissingError
 from shopkeeper.schema.query import Query
 
-__all__ = ["BELIEVED", "CampaignResult", "Effect", "OfferShare", "Plan", "campaign_results", "plans"]
+__all__ = ["BELIEVED", "CampaignResult", "Effect", "OfferShare", "Plan", "campaign_results", "export_plan", "plans"]
 
 BELIEVED = "believe"
 
@@ -191,6 +194,32 @@ def plans(shop: Shop) -> tuple[Plan, ...]:
         )
         for row in rows(shop, whole)
     )
+
+
+def export_plan(shop: Shop, campaign_id: str, ending: str, *, by: str, now: datetime) -> Path:
+    """Writes the plan of a campaign, one row a person, to a temporary file that the caller removes.
+
+    Who is held out is in it, with no offer. The export leaves an audit row.
+
+    Raises:
+        MissingError: There is no plan for the campaign.
+        UsageError: The ending is neither csv nor xlsx.
+    """
+    if campaign_id not in {plan.campaign_id for plan in plans(shop)}:
+        raise MissingError(f"there is no plan for campaign '{campaign_id}'", next_step="shopkeeper run")
+    query = Query.from_sql(
+        """
+        SELECT person_id, offer_id, is_holdout, holdout, probability, expected_value, reason, reason_zh, as_of
+        FROM offer_plan
+        WHERE campaign_id = $campaign_id
+        ORDER BY is_holdout, expected_value DESC, person_id
+        """,
+        name="plan",
+        campaign_id=campaign_id,
+    )
+    file, people = downloaded(shop, query, ending)
+    shop.state.audit.append(by, "plan.export", campaign_id, now=now, detail={"people": people, "as": ending})
+    return file
 
 
 def _effects(shop: Shop) -> dict[str, Effect]:

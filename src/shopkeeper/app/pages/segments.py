@@ -1,7 +1,6 @@
 """Segments: the list with sizes, the page of one, overlap, saving, and files of members."""
 
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -9,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from shopkeeper.app.pages.builder import catalogue_of
+from shopkeeper.app.pages.download import downloaded
 from shopkeeper.app.pages.membership import is_kept, within, worked_out_at
 from shopkeeper.app.pages.people import LISTED
 from shopkeeper.app.pages.reading import first_row, rows, stands_at
 from shopkeeper.app.shop import Shop
-from shopkeeper.app.table import export_rows
 from shopkeeper.base.errors import UsageError
 from shopkeeper.schema.query import Query
 from shopkeeper.segment.catalogue import Catalogue
@@ -54,7 +53,6 @@ COMPARED = (
 )
 """The traits by which the people of a segment are held against all people."""
 
-_ENDINGS = ("csv", "xlsx")
 _OVERLAPPED = 12
 _LONGEST_NAME = 80
 
@@ -265,8 +263,6 @@ def export_members(shop: Shop, name: str, ending: str, *, by: str, now: datetime
         MissingError: There is no such segment.
         UsageError: The ending is neither csv nor xlsx.
     """
-    if ending not in _ENDINGS:
-        raise UsageError(f"members are not written as '{ending}'", next_step=f"one of {', '.join(_ENDINGS)}")
     columns = ", ".join(f"p.{trait}" for trait in LISTED)
     query = within(
         shop,
@@ -279,10 +275,7 @@ def export_members(shop: Shop, name: str, ending: str, *, by: str, now: datetime
         """,
         name="members",
     )
-    shop.spill.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=shop.spill, suffix=f".{ending}", delete=False) as file:
-        target = Path(file.name)
-    people = export_rows(shop.duckdb.batches(query), target)
+    target, people = downloaded(shop, query, ending)
     shop.state.audit.append(by, "segment.export", name, now=now, detail={"people": people, "as": ending})
     return target
 

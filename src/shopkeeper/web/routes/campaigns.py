@@ -1,8 +1,10 @@
 """Campaigns: what they brought, and the plan of the next one."""
 
 from fastapi import APIRouter, Request, Response
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse
 
-from shopkeeper.app.pages.campaigns import campaign_results, plans
+from shopkeeper.app.pages.campaigns import campaign_results, export_plan, plans
 from shopkeeper.app.pages.reading import stands_at
 from shopkeeper.web.render import page
 from shopkeeper.web.signed_in import SignedIn
@@ -28,7 +30,16 @@ def campaigns_page(request: Request, _visitor: SignedIn) -> Response:
         "campaigns.html",
         found=found,
         plans=plans(shop),
+        campaigns={each.campaign_id: each.name for each in found if each.name != each.campaign_id},
         as_of=stands_at(shop, "effect"),
         lowest=min(ends[cut], 0.0) if ends else 0.0,
         highest=max(ends[-1 - cut], 0.0) if ends else 0.0,
     )
+
+
+@router.get("/campaigns/{campaign_id}/plan.{ending}")
+def campaign_plan(request: Request, visitor: SignedIn, campaign_id: str, ending: str) -> Response:
+    """Whom a plan sends which offer, and who is held out, as CSV or Excel; leaves an audit row."""
+    shop, now = request.app.state.shop, request.app.state.clock()
+    file = export_plan(shop, campaign_id, ending, by=visitor.name, now=now)
+    return FileResponse(file, filename=f"plan.{ending}", background=BackgroundTask(file.unlink, missing_ok=True))

@@ -250,7 +250,7 @@ def _builder(request: Request, draft: Any, name: str | None) -> dict[str, Any]:
         "words": Words(figures_of(request)),
         "faulty": _faulty(found),
         "suggested": {each: suggestions(shop, each) for each in asked},
-        "segment_names": [each.name for each in shop.state.segments.all() if each.name != name],
+        "other_segments": [each for each in shop.state.segments.all() if each.name != name],
         "model_names": sorted({entry.name for entry in shop.models.list()}),
     }
 

@@ -24,6 +24,6 @@ document.addEventListener("input", (event) => {
 });
 
 document.addEventListener("htmx:error", (event) => {
-  const shown = event.target.closest("[data-failed]");
+  const shown = event.target.closest("[data-failed]") || event.target.closest("#builder-form")?.querySelector("#live");
   if (shown) shown.textContent = shown.dataset.failed;
 });
