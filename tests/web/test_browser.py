@@ -295,6 +295,29 @@ def test_the_builder_works_without_script(chromium: Browser, address: str, shop:
     context.close()
 
 
+def test_what_could_not_be_read_is_said_in_its_place(chromium: Browser, address: str, shop: Shop) -> None:
+    context = chromium.new_context(locale="zh-CN")
+    context.add_cookies([{"name": "shopkeeper_session", "value": new_session(shop), "url": address}])
+    page = context.new_page()
+    for path in ("**/overview/weeks", "**/baskets/**", "**/segments/preview"):
+        page.route(path, lambda route: route.fulfill(status=500, body="<h1>out of place</h1>"))
+    page.goto(f"{address}/")
+    expect(page.locator("[data-lazy]").first).to_have_text("内容读取失败，请刷新页面重试。")
+    page.goto(f"{address}/people/complete_journey:8")
+    page.locator(".timeline summary").first.click()
+    expect(page.locator(".timeline .lines").first).to_have_text("无法读取明细。")
+    page.goto(f"{address}/segments/new")
+    page.get_by_role("button", name="+ 会员特征").click()
+    page.get_by_label("会员特征", exact=True).select_option("orders_365d")
+    page.get_by_label("值", exact=True).fill("10")
+    expect(page.locator("#live")).to_contain_text("未能计算人数")
+    page.unroute_all()
+    page.get_by_label("值", exact=True).fill("11")
+    expect(page.locator("#live strong")).not_to_have_text("")
+    assert page.get_by_text("out of place").count() == 0
+    context.close()
+
+
 def test_a_basket_opens_to_its_lines(open_page: Opened) -> None:
     page = open_page("/people/complete_journey:8")
     page.locator(".timeline summary").first.click()
@@ -341,6 +364,20 @@ def test_printing_leaves_the_menu_out(open_page: Opened) -> None:
     page.emulate_media(media="print")
     expect(page.locator(".side")).to_be_hidden()
     expect(page.locator("h1")).to_be_visible()
+
+
+def test_paper_is_light_when_the_screen_is_dark(open_page: Opened) -> None:
+    page = open_page("/", theme="dark")
+    colours = """[
+      getComputedStyle(document.body).backgroundColor,
+      getComputedStyle(document.querySelector(".up, .down")).color,
+    ]"""
+    on_screen = page.evaluate(colours)
+    page.emulate_media(media="print", color_scheme="dark")
+    ground, change = page.evaluate(colours)
+    assert ground == "rgb(255, 255, 255)" != on_screen[0]
+    assert change != on_screen[1]
+    assert _violations(page) == []
 
 
 def test_the_spec_of_a_chart_is_plain_json(open_page: Opened) -> None:

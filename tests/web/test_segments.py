@@ -1,5 +1,6 @@
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,12 +11,14 @@ from starlette.datastructures import FormData
 
 from shopkeeper.app.pages.builder import catalogue_of, draft_of, edited
 from shopkeeper.app.pages.segments import segment_page
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.shop import Shop, init
+from shopkeeper.app.user import add_user
 from shopkeeper.schema.query import Query
 from shopkeeper.segment.catalogue import Catalogue
 from shopkeeper.segment.edit import to_form
 from shopkeeper.web.builder_form import PREFIX, audience_fields
-from tests.web.conftest import post
+from tests.shop import AS_OF, PASSWORD, USER, fill
+from tests.web.conftest import new_session, post, serving
 
 KINDS = ("trait", "did", "first", "score", "segment", "near", "consent", "all", "any")
 
@@ -173,3 +176,16 @@ def test_an_older_version_can_be_begun_from(client: httpx.Client, shop: Shop) ->
     assert 'name="expected" value="2"' in form
     assert client.get("/segments/again/edit?version=3").status_code == 404
     shop.state.segments.archive("again", by="test", now=shop.clock())
+
+
+def test_stores_are_offered_by_what_they_are_called(tmp_path: Path) -> None:
+    with init(tmp_path / "shop") as shop:
+        add_user(shop, USER, "admin", PASSWORD)
+        fill(shop, "store", [{"store_id": "S1", "name": "滨江店", "channel": "store"}])
+        fill(shop, "profile", [{"person_id": "till:8", "as_of": AS_OF}])
+        cookies = {"shopkeeper_session": new_session(shop)}
+        rule = {"r.all[0].did": "order_line", "r.all[0].where[0].field": "store", "r.all[0].where[0].op": "="}
+        with serving(shop) as address, httpx.Client(base_url=address, cookies=cookies, timeout=60) as client:
+            assert client.get("/segments/new").status_code == 200
+            answer = post(client, "/segments/builder", {**rule, "r.all[0].where[0].value": ""}, form="/segments/new")
+    assert '<option value="S1">滨江店</option>' in answer.text

@@ -11,7 +11,7 @@ from starlette.datastructures import FormData
 from starlette.responses import FileResponse, RedirectResponse
 
 from shopkeeper.app.pages.builder import Preview, catalogue_of, draft_of, edited, preview, suggestions
-from shopkeeper.app.pages.reading import stands_at
+from shopkeeper.app.pages.reading import names_of, stands_at
 from shopkeeper.app.pages.segments import (
     archive_segment,
     archived_segments,
@@ -250,6 +250,7 @@ def _builder(request: Request, draft: Any, name: str | None) -> dict[str, Any]:
         "words": Words(figures_of(request)),
         "faulty": _faulty(found),
         "suggested": {each: suggestions(shop, each) for each in asked},
+        "stores": names_of(shop, "store") if {"store", "favourite_store"} & set(asked) else {},
         "other_segments": [each for each in shop.state.segments.all() if each.name != name],
         "model_names": sorted({entry.name for entry in shop.models.list()}),
     }

@@ -262,5 +262,5 @@
   drawAll();
   document.addEventListener("htmx:after:settle", drawAll);
   document.addEventListener("htmx:after:swap", drawAll);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAgain);
+  for (const looks of ["(prefers-color-scheme: dark)", "print"]) window.matchMedia(looks).addEventListener("change", drawAgain);
 })();

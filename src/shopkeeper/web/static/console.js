@@ -23,7 +23,11 @@ document.addEventListener("input", (event) => {
   rule.querySelectorAll(".fault").forEach((fault) => fault.remove());
 });
 
-document.addEventListener("htmx:error", (event) => {
-  const shown = event.target.closest("[data-failed]") || event.target.closest("#builder-form")?.querySelector("#live");
-  if (shown) shown.textContent = shown.dataset.failed;
-});
+// An answer that failed is never put into the page; the place it was for says so.
+for (const failure of ["htmx:error", "htmx:response:error"]) {
+  document.addEventListener(failure, (event) => {
+    const asked = event.target;
+    const shown = asked.closest("[data-failed]") || asked.closest("#builder-form")?.querySelector("#live") || asked.nextElementSibling?.closest("[data-failed]");
+    if (shown) shown.textContent = shown.dataset.failed;
+  });
+}
