@@ -24,11 +24,12 @@ def test_till_and_lines_are_held_against_each_other_by_store_and_day(desk: Desk)
     lines = (
         "A1,1,,S1,7,2024-01-05,1,5,0\nA1,2,,S1,8,2024-01-05,1,5,0\n"
         "A2,1,,S2,7,2024-01-05,1,5,0\nA3,1,,S2,7,2024-01-06,1,5,0\n"
+        "R1,1,,S2,7,2024-01-06,-1,-2,0\n"
     )
     desk.load(LINES, desk.file("a.csv", HEAD + lines))
     close = (
         "store,day,sales,tickets\nS1,2024-01-05,10.00,1\nS2,2024-01-05,5.50,1\n"
-        "S2,2024-01-06,5,1\nS3,2024-01-05,8,2\nS4,2024-01-05,0,0\n"
+        "S2,2024-01-06,3,1\nS3,2024-01-05,8,2\nS4,2024-01-05,0,0\n"
     )
     desk.load(CLOSE, desk.file("c.csv", close))
     found = outcomes(desk, date(2024, 1, 6))

@@ -31,7 +31,7 @@ from tests.segment.strategies import trees
             "did event “view” in the last 30 days, and then not bought anything within 7 days",
             "近30天发生行为“view”，之后7天内未购买任意商品",
         ),
-        ('lifecycle in ("new", "active")', "Lifecycle is one of “new”, “active”", "生命周期为“新客”、“活跃”之一"),
+        ('lifecycle in ("new", "active")', "Lifecycle is one of “new”, “active”", "生命周期为“新会员”、“活跃”之一"),
         ("redeemed at least 1 times", "redeemed any offer at least 1 time", "核销任意优惠至少1次"),
         ('consents to "sms" by "app"', "consents to sms by app", "同意通过app接收sms"),
     ],

@@ -85,7 +85,7 @@ _DRAWN = """(box) => {
   const option = chart.getOption();
   const texts = chart.getZr().storage.getDisplayList(true)
     .filter((shape) => shape.type === "tspan" && !shape.ignore).map((shape) => shape.style.text);
-  const table = box.parentElement.querySelector("table");
+  const table = box.closest("figure").querySelector("table");
   return {
     kind: option.series[0].type,
     labels: option.xAxis?.[0]?.data ?? null,
@@ -94,7 +94,7 @@ _DRAWN = """(box) => {
     texts,
     headings: [...table.querySelectorAll("thead th")].map((cell) => cell.textContent),
     rows: [...table.querySelectorAll("tbody tr")].map((row) => [...row.children].map((cell) => cell.textContent)),
-    spec: JSON.parse(box.parentElement.querySelector("script").textContent),
+    spec: JSON.parse(box.closest("figure").querySelector("script").textContent),
   };
 }"""
 
@@ -243,8 +243,14 @@ def test_the_builder_counts_while_one_builds_and_saves(open_page: Opened, shop: 
     page.wait_for_url("**/segments/browser_made")
     saved = shop.state.segments.get("browser_made")
     assert saved.tree == {"any": [{"not": {"trait": "orders_365d", "op": ">=", "value": 100}}]}
+    expect(page.locator(".figure .value").first).to_have_text(f"{others:,}")
     page.get_by_role("button", name="Put away").click()
-    page.wait_for_url("**/segments")
+    page.wait_for_url("**/segments?away=browser_made")
+    assert _violations(page) == []
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_url("**/segments/browser_made")
+    page.get_by_role("button", name="Put away").click()
+    page.wait_for_url("**/segments?away=browser_made")
 
 
 def _count(page: Page, words: str) -> int:
@@ -261,8 +267,22 @@ def test_the_builder_keeps_what_is_not_finished_and_says_what_is_wrong(open_page
     page.get_by_role("button", name="+ What they did").click()
     page.get_by_role("button", name="and only …").click()
     expect(page.locator("#live")).to_contain_text("Not finished yet")
+    expect(page.locator(".rule .fault")).to_have_count(1)
     page.get_by_label("Value", exact=True).fill("no such category")
     assert _count(page, "no such category") == 0
+    expect(page.locator(".rule .fault")).to_have_count(0)
+
+
+def test_several_values_of_a_choice_are_ticked_with_the_keyboard(open_page: Opened) -> None:
+    page = open_page("/segments/new", language="zh")
+    page.get_by_role("button", name="+ 会员特征").press("Enter")
+    page.get_by_label("会员特征", exact=True).select_option("lifecycle")
+    page.get_by_label("比较方式", exact=True).select_option("in")
+    for stage in ("活跃", "沉睡"):
+        page.get_by_role("checkbox", name=stage).focus()
+        page.keyboard.press("Space")
+    assert 0 < _count(page, "“活跃”、“沉睡”之一") < _everybody(page)
+    assert _violations(page) == []
 
 
 def test_the_builder_works_without_script(chromium: Browser, address: str, shop: Shop) -> None:
@@ -274,6 +294,29 @@ def test_the_builder_works_without_script(chromium: Browser, address: str, shop:
     page.locator("select[name='r.all[0].trait']").select_option("lifecycle")
     page.get_by_role("button", name="Any of these").first.click()
     assert page.locator("select[name='r.any[0].trait']").input_value() == "lifecycle"
+    context.close()
+
+
+def test_what_could_not_be_read_is_said_in_its_place(chromium: Browser, address: str, shop: Shop) -> None:
+    context = chromium.new_context(locale="zh-CN")
+    context.add_cookies([{"name": "shopkeeper_session", "value": new_session(shop), "url": address}])
+    page = context.new_page()
+    for path in ("**/overview/weeks", "**/baskets/**", "**/segments/preview"):
+        page.route(path, lambda route: route.fulfill(status=500, body="<h1>out of place</h1>"))
+    page.goto(f"{address}/")
+    expect(page.locator("[data-lazy]").first).to_have_text("内容读取失败，请刷新页面重试。")
+    page.goto(f"{address}/people/complete_journey:8")
+    page.locator(".timeline summary").first.click()
+    expect(page.locator(".timeline .lines").first).to_have_text("无法读取明细。")
+    page.goto(f"{address}/segments/new")
+    page.get_by_role("button", name="+ 会员特征").click()
+    page.get_by_label("会员特征", exact=True).select_option("orders_365d")
+    page.get_by_label("值", exact=True).fill("10")
+    expect(page.locator("#live")).to_contain_text("未能计算人数")
+    page.unroute_all()
+    page.get_by_label("值", exact=True).fill("11")
+    expect(page.locator("#live strong")).not_to_have_text("")
+    assert page.get_by_text("out of place").count() == 0
     context.close()
 
 
@@ -323,6 +366,20 @@ def test_printing_leaves_the_menu_out(open_page: Opened) -> None:
     page.emulate_media(media="print")
     expect(page.locator(".side")).to_be_hidden()
     expect(page.locator("h1")).to_be_visible()
+
+
+def test_paper_is_light_when_the_screen_is_dark(open_page: Opened) -> None:
+    page = open_page("/", theme="dark")
+    colours = """[
+      getComputedStyle(document.body).backgroundColor,
+      getComputedStyle(document.querySelector(".up, .down")).color,
+    ]"""
+    on_screen = page.evaluate(colours)
+    page.emulate_media(media="print", color_scheme="dark")
+    ground, change = page.evaluate(colours)
+    assert ground == "rgb(255, 255, 255)" != on_screen[0]
+    assert change != on_screen[1]
+    assert _violations(page) == []
 
 
 def test_the_spec_of_a_chart_is_plain_json(open_page: Opened) -> None:

@@ -1,13 +1,18 @@
 """What the pages say is what the lake holds."""
 
+import csv
+import io
 import itertools
 import json
 import re
+from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
+from shopkeeper.app.pages.campaigns import plans
 from shopkeeper.app.pages.models import wilson
 from shopkeeper.app.pages.overview import overview, weeks
 from shopkeeper.app.pages.people import PeopleFilter, people
@@ -15,8 +20,10 @@ from shopkeeper.app.shop import Shop, init
 from shopkeeper.app.user import add_user
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.models import Models
+from shopkeeper.web.figures import Figures
+from shopkeeper.web.routes.overview import next_steps
 from tests.shop import AS_OF, PASSWORD, USER, fill, record
-from tests.web.conftest import new_session, serving
+from tests.web.conftest import new_session, post, serving
 
 
 def _one(shop: Shop, text: str) -> float:
@@ -114,7 +121,18 @@ def test_what_is_asked_wrongly_is_answered_kindly(client: httpx.Client, path: st
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/people", "/report", "/campaigns", "/segments/champions", "/people/complete_journey:8"]
+    "path",
+    [
+        "/",
+        "/people",
+        "/report",
+        "/campaigns",
+        "/segments",
+        "/segments/champions",
+        "/segments/overlap",
+        "/people/complete_journey:8",
+        "/data/lineage",
+    ],
 )
 def test_every_page_of_computed_figures_says_as_of_when(client: httpx.Client, path: str) -> None:
     assert re.search(r'class="as-of">.*?As of Dec 31, 2017', client.get(path).text, re.DOTALL)
@@ -124,3 +142,71 @@ def test_a_small_count_has_a_wide_interval() -> None:
     assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
     assert wilson(0.5, 0) == (0, 1)
+
+
+def test_the_plan_of_the_next_campaign_is_taken_away_with_its_holdout(client: httpx.Client, shop: Shop) -> None:
+    (plan,) = plans(shop)
+    path = f"/campaigns/{plan.campaign_id}/plan"
+    assert f'href="{path}.csv"' in client.get("/campaigns").text
+    listed = list(csv.DictReader(io.StringIO(client.get(f"{path}.csv").content.decode("utf-8-sig"))))
+    assert len(listed) == plan.people + plan.held_out > plan.people > 0
+    assert sum(row["is_holdout"].lower() == "true" for row in listed) == plan.held_out
+    assert client.get(f"{path}.xlsx").status_code == 200
+    assert client.get(f"{path}.exe").status_code == 400
+    assert client.get("/campaigns/none/plan.csv").status_code == 404
+    assert "plan.export" in {row.what for row in shop.state.audit.rows(limit=10_000)}
+
+
+def test_what_to_do_next_leads_to_the_place_itself() -> None:
+    noted = SimpleNamespace(as_of=date(2026, 3, 22))
+    found = SimpleNamespace(
+        morning=noted,
+        names={"S4": "滨江店", "sleeping_but_valuable": "沉睡高价值会员"},
+        campaigns=({"campaign_id": "C7", "name": "午餐加餐"},),
+        next=(
+            {"key": "fell", "place": "S4", "amount": -478.9, "moved": "price", "where": "/report"},
+            {"key": "fell", "place": "水果", "amount": -20.0, "moved": None, "where": "/report"},
+            {"key": "win_back", "n": 296, "amount": 138_254.3, "where": "/segments"},
+            {"key": "send_plan", "campaign": "C7", "n": 556, "amount": 402.66, "where": "/models"},
+        ),
+    )
+    steps = next_steps(found, Figures("zh", "CNY", "Asia/Shanghai"))  # type: ignore[arg-type]
+    assert [step["where"] for step in steps] == [
+        "/report?level=S4&as_of=2026-03-22",
+        "/report",
+        "/segments/sleeping_but_valuable",
+        "/campaigns",
+    ]
+    said = " ".join(step["sentence"] for step in steps)
+    assert all(words in said for words in ("滨江店", "¥478.90", "¥13.83万", "午餐加餐"))
+    found.names = {}
+    assert next_steps(found, Figures("zh", "CNY", "Asia/Shanghai"))[2]["where"] == "/people?stage=sleeping"  # type: ignore[arg-type]
+
+
+def test_somebody_unknown_is_said_to_be_unknown_with_a_way_back(client: httpx.Client) -> None:
+    page = client.get("/people/none").text
+    assert "No person has this id." in page
+    assert 'href="/people"' in page
+    assert "No person has this id." not in client.get("/nowhere").text
+
+
+def test_quality_is_checked_from_the_page(client: httpx.Client) -> None:
+    assert post(client, "/data/quality", {}, form="/data/quality").headers["location"] == "/data/quality"
+    page = client.get("/data/quality").text
+    assert "No key twice" in page
+    assert "What is named is described: product_id" in page
+    assert "Looked at" in page
+
+
+def test_a_crash_is_answered_with_a_reference_and_says_nothing_of_itself(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_shop: Shop) -> None:
+        raise RuntimeError("secret of the inside")
+
+    monkeypatch.setattr("shopkeeper.web.routes.overview.overview", fails)
+    answer = client.get("/")
+    assert answer.status_code == 500
+    assert "secret of the inside" not in answer.text
+    assert re.search(r"err_\w+", answer.text)
+    assert "content-security-policy" in answer.headers

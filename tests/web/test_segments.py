@@ -1,5 +1,6 @@
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,12 +11,16 @@ from hypothesis import strategies as some
 from starlette.datastructures import FormData
 
 from shopkeeper.app.pages.builder import catalogue_of, draft_of, edited
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.pages.segments import segment_page
+from shopkeeper.app.shop import Shop, init
+from shopkeeper.app.user import add_user
+from shopkeeper.schema.query import Query
 from shopkeeper.segment.catalogue import Catalogue
 from shopkeeper.segment.edit import to_form
 from shopkeeper.web.builder_form import PREFIX, audience_fields
 from shopkeeper.web.language import LANGUAGE_COOKIE
-from tests.web.conftest import post
+from tests.shop import AS_OF, PASSWORD, USER, fill
+from tests.web.conftest import new_session, post, serving
 
 KINDS = ("trait", "did", "first", "score", "segment", "near", "consent", "all", "any")
 
@@ -118,3 +123,90 @@ def test_members_as_a_file_are_the_people_of_the_segment(client: httpx.Client, s
 def test_members_come_in_no_other_form(client: httpx.Client) -> None:
     assert client.get("/segments/champions/members.exe").status_code == 400
     assert client.get("/segments/none/members.csv").status_code == 404
+
+
+RULE = {"r.all[0].trait": "orders_ever", "r.all[0].op": ">=", "r.all[0].value": "5"}
+
+
+def test_a_chinese_title_is_all_that_a_new_segment_needs(client: httpx.Client, shop: Shop) -> None:
+    saved = [
+        post(client, "/segments/save", {**RULE, "label_zh": title, "expected": "0"}, form="/segments/new")
+        for title in ("老客", "常客")
+    ]
+    assert [answer.headers["location"] for answer in saved] == ["/segments/segment", "/segments/segment_2"]
+    assert shop.state.segments.get("segment_2").label_en == "常客"
+    for name in ("segment", "segment_2"):
+        shop.state.segments.archive(name, by="test", now=shop.clock())
+
+
+def test_a_new_segment_never_takes_the_place_of_another(client: httpx.Client, shop: Shop) -> None:
+    before = shop.state.segments.get("champions")
+    given_fields = {**RULE, "name": "champions", "label_en": "Mine", "expected": "0"}
+    answer = post(client, "/segments/save", given_fields, form="/segments/new")
+    assert answer.status_code == 409
+    assert "There is a segment of this short name already" in answer.text
+    assert shop.state.segments.get("champions") == before
+
+
+def test_a_segment_is_of_use_before_the_next_run(client: httpx.Client, shop: Shop) -> None:
+    rule = {
+        "all": [{"trait": "rfm_recency", "op": ">=", "value": 4}, {"trait": "rfm_frequency", "op": ">=", "value": 4}]
+    }
+    shop.state.segments.save("fresh", rule, label_en="Fresh", label_zh="新", by="test", now=shop.clock())
+    query = Query.from_sql(
+        "SELECT COUNT(*) AS n FROM profile WHERE rfm_recency >= 4 AND rfm_frequency >= 4", name="expected"
+    )
+    (expected,) = shop.arrow(query).to_pylist()
+    found = segment_page(shop, "fresh")
+    assert (found.row.people, found.row.is_kept) == (expected["n"], False)
+    assert expected["n"] > 0
+    inside = {each.trait: each.inside for each in found.compared}
+    assert all(value is not None for value in inside.values())
+    assert client.get("/api/v1/persons", params={"segment": "fresh", "limit": 1}).json()["total"] == expected["n"]
+    text = client.get("/segments/fresh/members.csv").content.decode("utf-8-sig")
+    assert len(text.splitlines()) == expected["n"] + 1
+    assert segment_page(shop, "champions").row.is_kept
+    assert client.get("/segments/overlap").status_code == 200
+    shop.state.segments.archive("fresh", by="test", now=shop.clock())
+
+
+def test_putting_away_can_be_undone_at_once_and_later(client: httpx.Client, shop: Shop) -> None:
+    answer = post(client, "/segments/rising/archive", {}, form="/segments/rising")
+    assert answer.headers["location"] == "/segments?away=rising"
+    page = client.get("/segments?away=rising").text
+    assert "Undo" in page
+    assert 'href="/segments/rising"' not in page
+    assert "Undo" not in client.get("/segments?away=champions").text
+    assert "Take back" in client.get("/segments").text
+    answer = post(client, "/segments/rising/restore", {}, form="/segments")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/segments/rising")
+    assert shop.state.segments.get("rising").archived_at is None
+    assert [row.what for row in shop.state.audit.rows(limit=10_000)][-2:] == ["segment.archive", "segment.restore"]
+    assert post(client, "/segments/rising/restore", {}, form="/segments").status_code == 404
+
+
+def test_an_older_version_can_be_begun_from(client: httpx.Client, shop: Shop) -> None:
+    for least in (5, 6):
+        tree = {"all": [{"trait": "orders_ever", "op": ">=", "value": least}]}
+        shop.state.segments.save("again", tree, label_en="Again", label_zh="再", by="test", now=shop.clock())
+    page = client.get("/segments/again").text
+    assert "Orders ever is at least 5" in page
+    assert 'href="/segments/again/edit?version=1"' in page
+    form = client.get("/segments/again/edit?version=1").text
+    assert 'name="r.all[0].value" value="5"' in form
+    assert 'name="expected" value="2"' in form
+    assert client.get("/segments/again/edit?version=3").status_code == 404
+    shop.state.segments.archive("again", by="test", now=shop.clock())
+
+
+def test_stores_are_offered_by_what_they_are_called(tmp_path: Path) -> None:
+    with init(tmp_path / "shop") as shop:
+        add_user(shop, USER, "admin", PASSWORD)
+        fill(shop, "store", [{"store_id": "S1", "name": "滨江店", "channel": "store"}])
+        fill(shop, "profile", [{"person_id": "till:8", "as_of": AS_OF}])
+        cookies = {"shopkeeper_session": new_session(shop)}
+        rule = {"r.all[0].did": "order_line", "r.all[0].where[0].field": "store", "r.all[0].where[0].op": "="}
+        with serving(shop) as address, httpx.Client(base_url=address, cookies=cookies, timeout=60) as client:
+            assert client.get("/segments/new").status_code == 200
+            answer = post(client, "/segments/builder", {**rule, "r.all[0].where[0].value": ""}, form="/segments/new")
+    assert '<option value="S1">滨江店</option>' in answer.text

@@ -1,6 +1,6 @@
 """The words of the morning report in English and Chinese, and how its figures are written."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from shopkeeper.insight.morning import MEASURES
@@ -156,14 +156,17 @@ def change(value: float | None, against: float | None, unit: str) -> str:
     return f"{value / against - 1:+.1%}" if against else "–"
 
 
-def next_sentence(step: Mapping[str, Any], currency: str, language: str) -> str:
-    """One thing to do next, in words."""
+def next_sentence(
+    step: Mapping[str, Any], currency: str, language: str, money: Callable[[float], str] | None = None
+) -> str:
+    """One thing to do next, in words; `money` writes its amount, if not as the terminal does."""
+    written = money or (lambda amount: figure(amount, "currency", currency))
     amount = step.get("amount")
     values = {
         "n": f"{step.get('n', 0):,}",
         "place": str(step.get("name") or step.get("place") or ""),
         "campaign": str(step.get("campaign") or ""),
-        "amount": figure(abs(amount) if amount is not None else None, "currency", currency),
+        "amount": written(abs(amount)) if amount is not None else figure(None, "currency", currency),
         "moved": _pick(_FACTORS[step["moved"]], language) if step.get("moved") else words("none", language),
     }
     return _pick(_NEXT[step["key"]], language).format(**values)

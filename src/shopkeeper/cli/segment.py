@@ -58,8 +58,8 @@ def versions(shop: Shop, name: str, *, as_json: bool) -> None:
     """Every version of a segment, newest first: who saved it, when, and its rule."""
     language = shop.settings.chain.language
     found = [
-        (each.version, each.created_by, each.created_at, chinese if language == "zh" else english)
-        for each, english, chinese in segment_page(shop, name).versions
+        (each.saved.version, each.saved.created_by, each.saved.created_at, each.rule(language))
+        for each in segment_page(shop, name).versions
     ]
     columns = ("version", "saved_by", "saved_at", "rule")
     document = [dict(zip(columns, row, strict=True)) for row in found]

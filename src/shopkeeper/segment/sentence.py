@@ -64,7 +64,7 @@ _ANYTHING = {
     "zh": {"order_line": "任意商品", "event": "任意行为", "redemption": "任意优惠"},
 }
 _CHOICES = {
-    "prospect": ("prospect", "注册未消费"), "new": ("new", "新客"), "active": ("active", "活跃"),
+    "prospect": ("prospect", "注册未消费"), "new": ("new", "新会员"), "active": ("active", "活跃"),
     "sleeping": ("sleeping", "沉睡"), "lapsed": ("lapsed", "流失"), "rising": ("rising", "上升"),
     "steady": ("steady", "平稳"), "falling": ("falling", "下降"), "low": ("low", "低"), "middle": ("middle", "中"),
     "high": ("high", "高"), "store": ("store", "门店"), "web": ("web", "网店"), "app": ("app", "APP"),

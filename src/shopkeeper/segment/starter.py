@@ -46,13 +46,13 @@ _STARTERS = (
     ),
     (
         "price_hunters",
-        'discount_line_share >= 0.6 and orders_365d >= 5 and price_tier = "low"',
+        'discount_line_share >= 0.3 and orders_365d >= 5 and price_tier = "low"',
         ("Price hunters", "价格敏感会员"),
         ("Clearance and multi-buy; keep margins away from them.", "适合清仓与多件优惠。"),
     ),
     (
         "coupon_lovers",
-        "bought with_coupon true at least 3 times in last 90 days",
+        "coupon_order_share >= 0.1 and orders_365d >= 5",
         ("Coupon lovers", "爱用券会员"),
         ("Answer coupons; test smaller ones.", "对券响应高，可测试更小面额。"),
     ),
@@ -70,7 +70,7 @@ _STARTERS = (
     ),
     (
         "breakfast_regulars",
-        "bought hour between 6 and 9 at least 8 days in last 30 days",
+        "bought hour between 6 and 9 at least 4 days in last 30 days",
         ("Breakfast regulars", "早餐熟客"),
         ("Breakfast passes and hot-food bundles.", "适合早餐月卡与热食组合。"),
     ),

@@ -114,6 +114,8 @@ class Figures:
         """How long something took."""
         if seconds is None:
             return DASH
+        if seconds < 0.1:  # noqa: PLR2004 - a tenth of a second
+            return f"{self.number(seconds * 1000)}{'毫秒' if self.language == 'zh' else ' ms'}"
         if seconds < 60:  # noqa: PLR2004 - a minute
             unit = "秒" if self.language == "zh" else " s"
             return self.number(seconds, 1 if seconds < 10 else 0) + unit  # noqa: PLR2004 - one decimal below ten

@@ -36,6 +36,16 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "45_54": "45–54",
         "55_64": "55–64",
         "65_plus": N_("65 and older"),
+        "female": N_("Female"),
+        "male": N_("Male"),
+        "member": N_("Member"),
+        "silver": N_("Silver"),
+        "gold": N_("Gold"),
+        "breakfast": N_("Breakfast"),
+        "meal": N_("Meals"),
+        "drink": N_("Drinks"),
+        "snack": N_("Snacks"),
+        "home": N_("Household"),
         "store": N_("Store"),
         "web": N_("Web shop"),
         "app": N_("App"),
@@ -83,6 +93,22 @@ _UNITS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 _MANY = 2
+_MODELS: Mapping[str, str] = MappingProxyType({"response": N_("Response to a campaign")})
+_CHECKS: Mapping[str, str] = MappingProxyType(
+    {
+        "unique_key": N_("No key twice"),
+        "required": N_("Nothing required is empty"),
+        "choices": N_("Values as declared"),
+        "reference": N_("What is named is described: %(column)s"),
+        "amounts": N_("Gross less discounts is net"),
+        "discounts": N_("No discount below zero"),
+        "fresh": N_("The last day is there"),
+        "late_stores": N_("No store is late"),
+        "daily_close": N_("Sales and tickets as closed"),
+        "daily_close_missing": N_("No closed day without lines"),
+    }
+)
+_WORDS_OF_SOURCES = ("gender", "tier", "acquisition_channel")
 _WEEKDAY, _HOUR = "favourite_weekday", "favourite_hour"
 
 
@@ -136,6 +162,15 @@ class Names:
     def choices(self, values: Iterable[str]) -> list[str]:
         """What several values of a choice are called."""
         return [self.choice(value) for value in values]
+
+    def model(self, name: str) -> str:
+        """What a model is called."""
+        return self.word(_MODELS[name]) if name in _MODELS else name
+
+    def check(self, name: str) -> str:
+        """What a check of the data looks at."""
+        kind, _, column = name.partition(":")
+        return self.word(_CHECKS[kind]) % {"column": column} if kind in _CHECKS else name
 
     def unit(self, unit: str | None, count: int = _MANY) -> str:
         """What a unit is called for a count of it; the currency is its code."""
@@ -199,7 +234,10 @@ class Names:
         """How values of each Python type are written, the narrow types first."""
         return (
             ((bool,), str),
-            ((str,), lambda value: self.choice(value) if declared.values else value),
+            (
+                (str,),
+                lambda value: self.choice(value) if declared.values or declared.name in _WORDS_OF_SOURCES else value,
+            ),
             ((datetime,), self.figures.instant),
             ((date,), self.figures.day),
             ((int, float, Decimal), lambda value: self._number(declared, value)),

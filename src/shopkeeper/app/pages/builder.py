@@ -44,6 +44,7 @@ FIELD_OPERATORS: Mapping[FieldType, tuple[str, ...]] = {
 _SAMPLE = 5
 _SUGGESTED = 60
 _PRODUCT_FIELDS = ("category", "subcategory", "department", "brand", "kind")
+_STORE_FIELD = "store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Preview:
 
     Args:
         faults: What is still wrong, each with its path; then the rest is empty.
-        count: How many people are in it.
+        count: How many people are in it; None, as the rest, before the first run.
         of: How many people there are.
         seconds: How long counting took.
         as_of: The day at whose end it was counted.
@@ -107,7 +108,10 @@ def preview(shop: Shop, draft: Mapping[str, Any], *, name: str | None = None) ->
     open_faults = (*faults, *_blanks(draft, tuple(fault.path for fault in faults)))
     if open_faults or tree is None:
         return Preview(open_faults)
-    as_of = stands_at(shop, "profile") or shop.last_day()
+    as_of = stands_at(shop, "profile")
+    english, chinese, line = sentence(tree, "en", catalogue), sentence(tree, "zh", catalogue), phrase(tree)
+    if as_of is None:
+        return Preview((), english=english, chinese=chinese, line=line)
     began = time.perf_counter()
     (found,) = rows(shop, count(tree, as_of, catalogue))
     seconds = time.perf_counter() - began
@@ -118,18 +122,20 @@ def preview(shop: Shop, draft: Mapping[str, Any], *, name: str | None = None) ->
         of=found["of"],
         seconds=seconds,
         as_of=as_of,
-        english=sentence(tree, "en", catalogue),
-        chinese=sentence(tree, "zh", catalogue),
-        line=phrase(tree),
+        english=english,
+        chinese=chinese,
+        line=line,
         sql=who.sql(),
         sample=_some(shop, who) if found["count"] else (),
     )
 
 
 def suggestions(shop: Shop, name: str) -> tuple[str, ...]:
-    """Gives the most frequent values of a text trait, or of a field of what was bought."""
+    """Gives the most frequent values of a text trait, or of a field of what was bought; of stores, the ids."""
     if name in _PRODUCT_FIELDS:
         text = f"SELECT {name} AS value, COUNT(*) AS n FROM product WHERE {name} IS NOT NULL GROUP BY {name}"
+    elif name == _STORE_FIELD:
+        text = "SELECT store_id AS value, COUNT(*) AS n FROM store GROUP BY store_id"
     elif name in TRAITS and TRAITS[name].type is Type.STRING and not TRAITS[name].values:
         text = f"SELECT {name} AS value, COUNT(*) AS n FROM profile WHERE {name} IS NOT NULL GROUP BY {name}"
     else:

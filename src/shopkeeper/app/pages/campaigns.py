@@ -1,20 +1,19 @@
 """What campaigns brought: whom they reached, who redeemed, what it was worth; and the plan of the next one."""
 
-import tempfile
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 from shopkeeper.app.engage import export_plan
+from shopkeeper.app.pages.download import download_target
 from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.shop import Shop
-from shopkeeper.base.errors import MissingError, UsageError
+from shopkeeper.base.errors import MissingError
 from shopkeeper.schema.query import Query
 
 __all__ = ["BELIEVED", "CampaignResult", "Effect", "OfferShare", "Plan", "campaign_results", "export_list", "plans"]
 
 BELIEVED = "believe"
-_ENDINGS = ("csv", "xlsx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +204,7 @@ def export_list(shop: Shop, campaign_id: str, ending: str, *, by: str, now: date
         MissingError: There is no plan of the campaign.
         UsageError: The ending is neither csv nor xlsx.
     """
-    if ending not in _ENDINGS:
-        raise UsageError(f"a list is not written as '{ending}'", next_step=f"one of {', '.join(_ENDINGS)}")
-    shop.spill.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=shop.spill, suffix=f".{ending}", delete=False) as file:
-        target = Path(file.name)
+    target = download_target(shop, ending)
     try:
         people = export_plan(shop, target, campaign_id)
     except MissingError:

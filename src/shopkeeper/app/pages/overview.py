@@ -14,7 +14,7 @@ __all__ = ["Overview", "Period", "Stage", "Trade", "Week", "Wheel", "overview", 
 
 _PERIOD_DAYS = 28
 _WEEKS_SHOWN = 53
-_CAMPAIGNS_SHOWN = 6
+_CAMPAIGNS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)

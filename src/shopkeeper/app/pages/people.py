@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from shopkeeper.app.pages.membership import within
 from shopkeeper.app.pages.reading import first_row, rows, stands_at
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import UsageError
@@ -98,21 +99,18 @@ def people(shop: Shop, chosen: PeopleFilter, *, cursor: str | None = None, limit
 
     Raises:
         UsageError: The cursor is none of ours.
+        MissingError: There is no such segment.
     """
     limit = min(max(limit, 1), _MOST)
     where, named = _where(chosen)
-    total = first_row(shop, Query.from_sql(f"SELECT COUNT(*) AS people FROM profile AS p{_and(where)}", **named))
+    total = first_row(shop, _asked(shop, chosen, f"SELECT COUNT(*) AS people FROM profile AS p{_and(where)}", named))
     if cursor:
         condition, more = _after(chosen, _opened(cursor))
         where, named = [*where, condition], {**named, **more}
     columns = ", ".join(f"p.{name}" for name in LISTED)
     order = f"p.{chosen.sort} {'ASC' if chosen.rising else 'DESC'} NULLS LAST, p.person_id"
-    query = Query.from_sql(
-        f"SELECT p.person_id, {columns} FROM profile AS p{_and(where)} ORDER BY {order} LIMIT $shown",
-        name="people",
-        **named,
-        shown=limit + 1,
-    )
+    text = f"SELECT p.person_id, {columns} FROM profile AS p{_and(where)} ORDER BY {order} LIMIT $shown"
+    query = _asked(shop, chosen, text, {**named, "shown": limit + 1})
     found = [PersonRow(row.pop("person_id"), row) for row in rows(shop, query)]
     more_follow = len(found) > limit
     return People(
@@ -140,12 +138,14 @@ def _where(chosen: PeopleFilter) -> tuple[list[str], dict[str, Any]]:
         conditions.append("p.rfm_class = $rfm_class")
         named["rfm_class"] = chosen.rfm_class
     if chosen.segment:
-        conditions.append(
-            "p.person_id IN (SELECT m.person_id FROM segment_member AS m "
-            "WHERE m.segment = $segment AND m.left_at IS NULL)"
-        )
-        named["segment"] = chosen.segment
+        conditions.append("p.person_id IN (SELECT i.person_id FROM inside AS i)")
     return conditions, named
+
+
+def _asked(shop: Shop, chosen: PeopleFilter, text: str, named: Mapping[str, Any]) -> Query:
+    if chosen.segment is None:
+        return Query.from_sql(text, name="people", **named)
+    return within(shop, shop.state.segments.get(chosen.segment), text, name="people", **named)
 
 
 def _and(conditions: list[str]) -> str:

@@ -1,12 +1,12 @@
 """Reading for pages: rows of a query, and the day at whose end a derived table stands."""
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from shopkeeper.app.shop import Shop
 from shopkeeper.schema.query import Query
 
-__all__ = ["AS_OF", "first_row", "rows", "stands_at"]
+__all__ = ["AS_OF", "first_row", "names_of", "rows", "stands_at"]
 
 AS_OF = "shopkeeper.as_of"
 
@@ -20,6 +20,12 @@ def rows(shop: Shop, query: Query) -> list[dict[str, Any]]:
 def first_row(shop: Shop, query: Query) -> dict[str, Any]:
     """Gives the only row of a query that sums up."""
     return rows(shop, query)[0]
+
+
+def names_of(shop: Shop, table: Literal["campaign", "store"]) -> dict[str, str]:
+    """Gives what campaigns or stores are called, by id; those without a name are left out."""
+    text = f"SELECT {table}_id AS id, name FROM {table} WHERE name IS NOT NULL"
+    return {row["id"]: row["name"] for row in rows(shop, Query.from_sql(text, name=f"names of {table}"))}
 
 
 def stands_at(shop: Shop, name: str) -> date | None:

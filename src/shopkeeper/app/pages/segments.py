@@ -1,6 +1,6 @@
 """Segments: the list with sizes, the page of one, overlap, saving, and files of members."""
 
-import tempfile
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from shopkeeper.app.pages.builder import catalogue_of
+from shopkeeper.app.pages.download import downloaded
+from shopkeeper.app.pages.membership import is_kept, within, worked_out_at
 from shopkeeper.app.pages.people import LISTED
-from shopkeeper.app.pages.reading import rows, stands_at
+from shopkeeper.app.pages.reading import first_row, rows, stands_at
 from shopkeeper.app.shop import Shop
-from shopkeeper.app.table import export_rows
 from shopkeeper.base.errors import Fault, FaultsError, UsageError
 from shopkeeper.schema.query import Query
 from shopkeeper.segment.catalogue import Catalogue, refers_to
@@ -28,10 +29,14 @@ __all__ = [
     "Overlap",
     "SegmentPage",
     "SegmentRow",
+    "SegmentRule",
     "archive_segment",
+    "archived_segments",
     "export_members",
+    "free_name",
     "go_back",
     "overlap",
+    "restore_segment",
     "save_segment",
     "segment_page",
     "segments",
@@ -49,8 +54,8 @@ COMPARED = (
 )
 """The traits by which the people of a segment are held against all people."""
 
-_ENDINGS = ("csv", "xlsx")
 _OVERLAPPED = 12
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,9 @@ class SegmentRow:
         published: Whether it runs live and for everybody.
         saved_by: Who saved this version.
         saved_at: When.
-        people: How many are in it since the last run; None before the first.
+        people: How many are in it; None before the first run.
         spend: What they spent in 365 days.
+        is_kept: Whether the last run worked out this version; else people and spend are by the rule as it stands.
     """
 
     name: str
@@ -82,6 +88,20 @@ class SegmentRow:
     saved_at: datetime
     people: int | None
     spend: float | None
+    is_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRule:
+    """One version of a segment with its rule in words."""
+
+    saved: SegmentVersion
+    english: str
+    chinese: str
+
+    def rule(self, language: str) -> str:
+        """The rule in one of the languages."""
+        return self.chinese if language == "zh" else self.english
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +133,7 @@ class SegmentPage:
     tree: Mapping[str, Any] = field(hash=False)
     line: str
     compared: tuple[Compared, ...]
-    versions: tuple[tuple[SegmentVersion, str, str], ...]
+    versions: tuple[SegmentRule, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +149,14 @@ class Overlap:
 def segments(shop: Shop) -> tuple[SegmentRow, ...]:
     """Gives the saved segments, the largest first."""
     sizes = _sizes(shop)
-    catalogue = catalogue_of(shop)
-    found = [_row(saved, sizes, catalogue) for saved in shop.state.segments.all()]
+    catalogue, worked_out = catalogue_of(shop), worked_out_at(shop)
+    found = [_row(shop, _rule(saved, catalogue), worked_out, sizes) for saved in shop.state.segments.all()]
     return tuple(sorted(found, key=lambda row: (-(row.people or 0), row.name)))
+
+
+def archived_segments(shop: Shop) -> tuple[SegmentVersion, ...]:
+    """Gives the segments that were put away, by name."""
+    return tuple(shop.state.segments.all(archived=True))
 
 
 def segment_page(shop: Shop, name: str) -> SegmentPage:
@@ -142,7 +167,7 @@ def segment_page(shop: Shop, name: str) -> SegmentPage:
     """
     saved = shop.state.segments.get(name)
     catalogue = catalogue_of(shop)
-    row = _row(saved, _sizes(shop), catalogue)
+    row = _row(shop, _rule(saved, catalogue), worked_out_at(shop), _sizes(shop))
     snapshot = shop.lake.snapshot("profile") if "profile" in shop.lake.tables() else None
     return SegmentPage(
         row=row,
@@ -150,14 +175,14 @@ def segment_page(shop: Shop, name: str) -> SegmentPage:
         of=snapshot.rows if snapshot else 0,
         tree=saved.tree,
         line=phrase(from_document(saved.tree)),
-        compared=_compared(shop, name) if row.people else (),
-        versions=tuple(_said(each, catalogue) for each in shop.state.segments.versions(name)),
+        compared=_compared(shop, saved) if row.people else (),
+        versions=tuple(_rule(each, catalogue) for each in shop.state.segments.versions(name)),
     )
 
 
 def overlap(shop: Shop) -> Overlap:
     """Gives how many people the largest segments share."""
-    largest = [row for row in segments(shop) if row.people][:_OVERLAPPED]
+    largest = [row for row in segments(shop) if row.people and row.is_kept][:_OVERLAPPED]
     names = tuple(row.name for row in largest)
     as_of = stands_at(shop, "segment_member") or stands_at(shop, "profile")
     if not names or as_of is None:
@@ -190,13 +215,13 @@ def save_segment(
         ConflictError: Somebody saved another version meanwhile.
         UsageError: The name does not serve.
     """
-    if not name or len(name) > 80 or not name.replace("_", "").replace("-", "").isalnum():  # noqa: PLR2004 - characters
+    if not name or len(name) > _LONGEST_NAME or not name.replace("_", "").replace("-", "").isalnum():
         raise UsageError(f"'{name}' is no name for a segment", next_step="letters, digits, _ and -, at most 80")
     tree = checked(from_document(draft), catalogue_of(shop), name)
     saved = shop.state.segments.save(
         name,
         to_document(tree),
-        label_en=label_en or name,
+        label_en=label_en or label_zh or name,
         label_zh=label_zh or label_en or name,
         by=by,
         now=now,
@@ -204,6 +229,14 @@ def save_segment(
     )
     shop.state.audit.append(by, "segment.save", name, now=now, detail={"version": saved.version})
     return saved
+
+
+def free_name(shop: Shop, title: str) -> str:
+    """Makes a short name of a title that no segment has, put away or not; `segment` where no Latin letter is in it."""
+    plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[: _LONGEST_NAME - 10] or "segment"
+    taken = {each.name for put_away in (False, True) for each in shop.state.segments.all(archived=put_away)}
+    numbered = (f"{plain}_{number}" for number in range(2, len(taken) + 3))
+    return next(name for name in (plain, *numbered) if name not in taken)
 
 
 def go_back(shop: Shop, name: str, version: int, *, by: str, now: datetime) -> SegmentVersion:
@@ -234,6 +267,16 @@ def archive_segment(shop: Shop, name: str, *, by: str, now: datetime) -> None:
     shop.state.audit.append(by, "segment.archive", name, now=now)
 
 
+def restore_segment(shop: Shop, name: str, *, by: str, now: datetime) -> None:
+    """Takes a segment back that was put away.
+
+    Raises:
+        MissingError: None of the name was put away.
+    """
+    shop.state.segments.restore(name)
+    shop.state.audit.append(by, "segment.restore", name, now=now)
+
+
 def export_members(shop: Shop, name: str, ending: str, *, by: str, now: datetime) -> Path:
     """Writes the people of a segment, with the traits of the list, to a temporary file that the caller removes.
 
@@ -243,25 +286,19 @@ def export_members(shop: Shop, name: str, ending: str, *, by: str, now: datetime
         MissingError: There is no such segment.
         UsageError: The ending is neither csv nor xlsx.
     """
-    if ending not in _ENDINGS:
-        raise UsageError(f"members are not written as '{ending}'", next_step=f"one of {', '.join(_ENDINGS)}")
-    shop.state.segments.get(name)
     columns = ", ".join(f"p.{trait}" for trait in LISTED)
-    query = Query.from_sql(
+    query = within(
+        shop,
+        shop.state.segments.get(name),
         f"""
         SELECT m.person_id, m.entered_at, {columns}
-        FROM segment_member AS m
+        FROM inside AS m
         JOIN profile AS p ON p.person_id = m.person_id
-        WHERE m.segment = $segment AND m.left_at IS NULL
         ORDER BY m.person_id
         """,
         name="members",
-        segment=name,
     )
-    shop.spill.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=shop.spill, suffix=f".{ending}", delete=False) as file:
-        target = Path(file.name)
-    people = export_rows(shop.duckdb.batches(query), target)
+    target, people = downloaded(shop, query, ending)
     shop.state.audit.append(by, "segment.export", name, now=now, detail={"people": people, "as": ending})
     return target
 
@@ -283,46 +320,57 @@ def _sizes(shop: Shop) -> dict[str, tuple[int, float]]:
     return {row["segment"]: (row["people"], row["spend"]) for row in rows(shop, query)}
 
 
-def _said(version: SegmentVersion, catalogue: Catalogue) -> tuple[SegmentVersion, str, str]:
-    tree = from_document(version.tree)
-    return version, sentence(tree, "en", catalogue), sentence(tree, "zh", catalogue)
-
-
-def _row(saved: SegmentVersion, sizes: Mapping[str, tuple[int, float]], catalogue: Catalogue) -> SegmentRow:
-    tree = from_document(saved.tree)
-    people, spend = sizes.get(saved.name, (0, 0.0)) if sizes else (None, None)
+def _row(
+    shop: Shop, rule: SegmentRule, worked_out: datetime | None, sizes: Mapping[str, tuple[int, float]]
+) -> SegmentRow:
+    saved, kept = rule.saved, is_kept(rule.saved, worked_out)
+    people: int | None
+    spend: float | None
+    if kept:
+        people, spend = sizes.get(saved.name, (0, 0.0))
+    else:
+        people, spend = _size_by_rule(shop, saved)
     return SegmentRow(
         saved.name,
         saved.label_en,
         saved.label_zh,
-        sentence(tree, "en", catalogue),
-        sentence(tree, "zh", catalogue),
+        rule.english,
+        rule.chinese,
         saved.version,
         saved.published,
         saved.created_by,
         saved.created_at,
         people,
         spend,
+        kept,
     )
 
 
-def _compared(shop: Shop, name: str) -> tuple[Compared, ...]:
-    inside = ", ".join(f"CAST(AVG({trait}) FILTER (WHERE inside) AS DOUBLE) AS {trait}_inside" for trait in COMPARED)
-    everybody = ", ".join(f"CAST(AVG({trait}) AS DOUBLE) AS {trait}_all" for trait in COMPARED)
-    query = Query.from_sql(
-        f"""
-        WITH people AS (
-            SELECT
-                {", ".join(COMPARED)},
-                person_id IN (
-                    SELECT m.person_id FROM segment_member AS m WHERE m.segment = $segment AND m.left_at IS NULL
-                ) AS inside
-            FROM profile
-        )
-        SELECT {inside}, {everybody} FROM people
-        """,
-        name="what sets them apart",
-        segment=name,
-    )
-    (row,) = rows(shop, query)
+def _rule(saved: SegmentVersion, catalogue: Catalogue) -> SegmentRule:
+    tree = from_document(saved.tree)
+    return SegmentRule(saved, sentence(tree, "en", catalogue), sentence(tree, "zh", catalogue))
+
+
+def _size_by_rule(shop: Shop, saved: SegmentVersion) -> tuple[int | None, float | None]:
+    if stands_at(shop, "profile") is None:
+        return None, None
+    text = """
+        SELECT COUNT(*) AS people, CAST(SUM(COALESCE(p.monetary_365d, 0)) AS DOUBLE) AS spend
+        FROM inside AS i
+        JOIN profile AS p ON p.person_id = i.person_id
+        """
+    found = first_row(shop, within(shop, saved, text, name="size by the rule"))
+    return found["people"], found["spend"] or 0.0
+
+
+def _compared(shop: Shop, saved: SegmentVersion) -> tuple[Compared, ...]:
+    among = ", ".join(f"CAST(AVG(p.{trait}) FILTER (WHERE p.is_in) AS DOUBLE) AS {trait}_inside" for trait in COMPARED)
+    everybody = ", ".join(f"CAST(AVG(p.{trait}) AS DOUBLE) AS {trait}_all" for trait in COMPARED)
+    text = f"""
+        SELECT {among}, {everybody}
+        FROM (
+            SELECT {", ".join(COMPARED)}, person_id IN (SELECT i.person_id FROM inside AS i) AS is_in FROM profile
+        ) AS p
+        """
+    row = first_row(shop, within(shop, saved, text, name="what sets them apart"))
     return tuple(Compared(trait, row[f"{trait}_inside"], row[f"{trait}_all"]) for trait in COMPARED)

@@ -14,7 +14,7 @@ from shopkeeper.app.pages.segments import SegmentRow, segment_page, segments
 from shopkeeper.app.pages.timeline import Entry, timeline
 from shopkeeper.app.report import report
 from shopkeeper.app.report_document import report_document
-from shopkeeper.base.errors import FaultsError, UsageError
+from shopkeeper.base.errors import FaultsError, MissingError, UsageError
 from shopkeeper.web.problem import PROBLEMS
 from shopkeeper.web.signed_in import SignedIn
 
@@ -153,8 +153,10 @@ def list_segments(request: Request, _visitor: SignedIn) -> list[SegmentRow]:
 def preview_segment(request: Request, _visitor: SignedIn, question: AudienceQuestion) -> AudienceAnswer:
     """Counts an audience that need not be saved; a wrong tree gives every fault with its path."""
     found = preview(request.app.state.shop, question.tree)
-    if found.faults or found.count is None or found.of is None or found.seconds is None or found.as_of is None:
+    if found.faults:
         raise FaultsError("the audience", found.faults, chinese="人群规则")
+    if found.count is None or found.of is None or found.seconds is None or found.as_of is None:
+        raise MissingError("nobody is known yet", next_step="shopkeeper run")
     return AudienceAnswer(
         size=found.count,
         of=found.of,

@@ -30,6 +30,7 @@ def campaigns_page(request: Request, _visitor: SignedIn) -> Response:
         "campaigns.html",
         found=found,
         plans=plans(shop),
+        campaigns={each.campaign_id: each.name for each in found if each.name != each.campaign_id},
         as_of=stands_at(shop, "effect"),
         lowest=min(ends[cut], 0.0) if ends else 0.0,
         highest=max(ends[-1 - cut], 0.0) if ends else 0.0,

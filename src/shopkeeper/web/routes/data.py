@@ -1,8 +1,13 @@
 """Data: tables, lineage, quality, refused rows, jobs, the dictionary."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
 
+from fastapi import APIRouter, Form, Request, Response
+from starlette.responses import RedirectResponse
+
+from shopkeeper.app.check import check
 from shopkeeper.app.pages.data import Edge, checks, lineage, refusals, table_page, table_sample, work
+from shopkeeper.app.pages.reading import stands_at
 from shopkeeper.app.table import list_tables
 from shopkeeper.schema.table import TableKind
 from shopkeeper.schema.tables import TABLES
@@ -41,13 +46,23 @@ def data_lineage(request: Request, _visitor: SignedIn) -> Response:
     """Which table was computed from which."""
     edges = lineage(request.app.state.shop)
     chart = _flow(edges, words_of(request)) if edges else None
-    return page(request, "data_lineage.html", chart=chart)
+    return page(request, "data_lineage.html", chart=chart, as_of=stands_at(request.app.state.shop, "profile"))
 
 
 @router.get("/quality")
 def data_quality(request: Request, _visitor: SignedIn) -> Response:
     """What the checks found."""
     return page(request, "data_quality.html", found=checks(request.app.state.shop))
+
+
+@router.post("/quality")
+def data_quality_check(request: Request, visitor: SignedIn, csrf: Annotated[str, Form()]) -> Response:
+    """Runs the checks of every table, and shows what they found."""
+    del csrf  # the guard has checked it
+    shop = request.app.state.shop
+    check(shop)
+    shop.state.audit.append(visitor.name, "quality.check", "lake", now=request.app.state.clock())
+    return RedirectResponse("/data/quality", status_code=303)
 
 
 @router.get("/refused")

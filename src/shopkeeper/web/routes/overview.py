@@ -1,5 +1,7 @@
 """The overview: the wheel, four weeks of trade, stages, campaigns, what to do next."""
 
+from urllib.parse import urlencode
+
 from fastapi import APIRouter, Request, Response
 
 from shopkeeper.app.pages.overview import Week, overview, weeks
@@ -17,7 +19,7 @@ router = APIRouter(include_in_schema=False)
 WHERE = {
     "late_stores": "/report",
     "fell": "/report",
-    "win_back": "/people?stage=sleeping",
+    "win_back": "/segments/sleeping_but_valuable",
     "send_plan": "/campaigns",
     "all_well": "/people",
 }
@@ -38,13 +40,19 @@ def overview_next(request: Request, _visitor: SignedIn) -> Response:
 
 def next_steps(found: Report, figures: Figures) -> list[dict[str, str]]:
     """What to do next: a sentence and where it leads."""
-    return [
-        {
-            "sentence": next_sentence(step, figures.currency, figures.language),
-            "where": WHERE.get(step["key"], step["where"]),
-        }
-        for step in found.next
-    ]
+    campaigns = {each["campaign_id"]: each["name"] for each in found.campaigns if each["name"]}
+    steps = []
+    for step in found.next:
+        place, campaign = step.get("place", ""), step.get("campaign", "")
+        called = {**step, "place": found.names.get(place, place), "campaign": campaigns.get(campaign, campaign)}
+        sentence = next_sentence(called, figures.currency, figures.language, figures.short_money)
+        where = WHERE.get(step["key"], step["where"])
+        if step["key"] == "fell" and place in found.names:
+            where = f"/report?{urlencode({'level': place, 'as_of': found.morning.as_of.isoformat()})}"
+        elif step["key"] == "win_back" and "sleeping_but_valuable" not in found.names:
+            where = "/people?stage=sleeping"
+        steps.append({"sentence": sentence, "where": where})
+    return steps
 
 
 @router.get("/overview/weeks")

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse
 from shopkeeper.app.pages.find import persons_of
 from shopkeeper.app.pages.people import LISTED, SORTED_BY, PeopleFilter, people
 from shopkeeper.app.pages.person import MonthSpend, basket_lines, months, person_page
+from shopkeeper.app.pages.reading import names_of
 from shopkeeper.app.pages.scores import scores_of
 from shopkeeper.app.pages.timeline import timeline
 from shopkeeper.schema.traits import TRAITS
@@ -52,6 +53,7 @@ def people_list(
         classes=TRAITS["rfm_class"].values,
         segments=shop.state.segments.all(),
         cursor=cursor,
+        stores=names_of(shop, "store"),
     )
 
 
@@ -67,6 +69,8 @@ def person(request: Request, _visitor: SignedIn, person_id: str, kind: str = "")
         found=found,
         timeline=timeline(shop, person_id, kind=kind or None),
         scores=scores_of(shop, person_id),
+        stores=names_of(shop, "store"),
+        campaigns=names_of(shop, "campaign"),
         chart=_months_chart(spend, figures_of(request), words_of(request)) if spend else None,
     )
 

@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.responses import FileResponse, RedirectResponse
 
 from shopkeeper.app.pages.builder import Preview, catalogue_of, draft_of, edited, preview, suggestions
+from shopkeeper.app.pages.reading import names_of, stands_at
 from shopkeeper.app.pages.segments import (
     archive_segment,
+    archived_segments,
     export_members,
+    free_name,
     go_back,
     overlap,
+    restore_segment,
     save_segment,
     segment_page,
     segments,
@@ -32,16 +37,26 @@ _EVERYONE: dict[str, Any] = {"all": []}
 
 
 @router.get("")
-def segments_page(request: Request, _visitor: SignedIn) -> Response:
-    """The saved segments."""
-    found = segments(request.app.state.shop)
-    return page(request, "segments.html", found=found, most=max((row.people or 0 for row in found), default=0))
+def segments_page(request: Request, _visitor: SignedIn, away: str = "") -> Response:
+    """The saved segments, and those put away; `away` names the one that somebody just did, so that it can be undone."""
+    shop = request.app.state.shop
+    found, put_away = segments(shop), archived_segments(shop)
+    return page(
+        request,
+        "segments.html",
+        found=found,
+        most=max((row.people or 0 for row in found), default=0),
+        as_of=stands_at(shop, "profile"),
+        put_away=put_away,
+        undo=next((each for each in put_away if each.name == away), None),
+    )
 
 
 @router.get("/overlap")
 def segments_overlap(request: Request, _visitor: SignedIn) -> Response:
     """How many people the largest segments share."""
-    found = overlap(request.app.state.shop)
+    shop = request.app.state.shop
+    found = overlap(shop)
     figures, _ = figures_of(request), words_of(request)
     chart = None
     if found.names:
@@ -54,7 +69,7 @@ def segments_overlap(request: Request, _visitor: SignedIn) -> Response:
         title = _("Share of the people of a row who are also in the column")
         labels = found.labels_zh if figures.language == "zh" else found.labels_en
         chart = MatrixChart("overlap", title, labels, values, texts)
-    return page(request, "segments_overlap.html", chart=chart)
+    return page(request, "segments_overlap.html", chart=chart, as_of=stands_at(shop, "segment_member"))
 
 
 @router.get("/new")
@@ -91,12 +106,15 @@ def segment(request: Request, _visitor: SignedIn, name: str) -> Response:
 
 
 @router.get("/{name}/edit")
-def segment_edit(request: Request, _visitor: SignedIn, name: str) -> Response:
-    """The builder for a segment that is there."""
-    found = segment_page(request.app.state.shop, name)
-    row = found.row
+def segment_edit(
+    request: Request, _visitor: SignedIn, name: str, version: Annotated[int | None, Query(ge=1)] = None
+) -> Response:
+    """The builder for a segment that is there, or begun from an older version of it."""
+    versions = request.app.state.shop.state.segments
+    newest = versions.get(name)
+    begun = versions.get(name, version) if version else newest
     return _builder_page(
-        request, found.tree, name=name, label_en=row.label_en, label_zh=row.label_zh, expected=row.version
+        request, begun.tree, name=name, label_en=begun.label_en, label_zh=begun.label_zh, expected=newest.version
     )
 
 
@@ -105,7 +123,15 @@ def segment_archive(request: Request, visitor: SignedIn, name: str, csrf: Annota
     """Puts a segment away."""
     del csrf  # the guard has checked it
     archive_segment(request.app.state.shop, name, by=visitor.name, now=request.app.state.clock())
-    return RedirectResponse("/segments", status_code=303)
+    return RedirectResponse(f"/segments?away={quote(name)}", status_code=303)
+
+
+@router.post("/{name}/restore")
+def segment_restore(request: Request, visitor: SignedIn, name: str, csrf: Annotated[str, Form()]) -> Response:
+    """Takes a segment back that was put away."""
+    del csrf  # the guard has checked it
+    restore_segment(request.app.state.shop, name, by=visitor.name, now=request.app.state.clock())
+    return RedirectResponse(f"/segments/{quote(name)}", status_code=303)
 
 
 @router.post("/{name}/back")
@@ -141,6 +167,7 @@ def _changed(request: Request, form: FormData) -> Response:
         label_en=_text(form, "label_en"),
         label_zh=_text(form, "label_zh"),
         expected=_text(form, "expected"),
+        wanted=_text(form, "name"),
     )
 
 
@@ -154,8 +181,9 @@ def _counted(request: Request, form: FormData) -> Response:
 def _saved(request: Request, form: FormData, by: str) -> Response:
     shop = request.app.state.shop
     draft = draft_of(audience_fields(form), catalogue_of(shop))
-    name, expected = _text(form, "name"), _text(form, "expected")
+    original, wanted, expected = _text(form, "original"), _text(form, "name"), _text(form, "expected")
     labels = {key: _text(form, key) for key in ("label_en", "label_zh")}
+    name = original or wanted or free_name(shop, labels["label_en"])
     try:
         save_segment(
             shop,
@@ -169,11 +197,28 @@ def _saved(request: Request, form: FormData, by: str) -> Response:
     except (FaultsError, ConflictError, UsageError) as error:
         language = figures_of(request).language
         faults = [{"path": fault.path, "message": fault.said(language)} for fault in getattr(error, "faults", ())]
-        status = 409 if isinstance(error, ConflictError) else 422
+        status, message = 422, error.message
+        if isinstance(error, ConflictError):
+            status, message = 409, _conflict(request, original)
         return _builder_page(
-            request, draft, status, name=name, **labels, expected=expected, errors=faults, message=error.message
+            request,
+            draft,
+            status,
+            name=original or None,
+            wanted=wanted,
+            **labels,
+            expected=expected,
+            errors=faults,
+            message=message,
         )
-    return RedirectResponse(f"/segments/{name}", status_code=303)
+    return RedirectResponse(f"/segments/{quote(name)}", status_code=303)
+
+
+def _conflict(request: Request, original: str) -> str:
+    _ = words_of(request)
+    if original:
+        return _("Somebody saved this segment meanwhile. Open it anew, look at what changed, and save again.")
+    return _("There is a segment of this short name already. Choose another, or leave it empty.")
 
 
 def _builder_page(
@@ -184,7 +229,8 @@ def _builder_page(
     name: str | None = None,
     label_en: str = "",
     label_zh: str = "",
-    expected: object = None,
+    expected: object = 0,
+    wanted: str = "",
     errors: object = (),
     message: str = "",
 ) -> Response:
@@ -197,6 +243,7 @@ def _builder_page(
         label_en=label_en,
         label_zh=label_zh,
         expected=expected,
+        wanted=wanted,
         errors=errors,
         message=message,
     )
@@ -215,7 +262,8 @@ def _builder(request: Request, draft: Any, name: str | None) -> dict[str, Any]:
         "words": Words(figures_of(request)),
         "faulty": _faulty(found, figures_of(request).language),
         "suggested": {each: suggestions(shop, each) for each in asked},
-        "segment_names": [each.name for each in shop.state.segments.all() if each.name != name],
+        "stores": names_of(shop, "store") if {"store", "favourite_store"} & set(asked) else {},
+        "other_segments": [each for each in shop.state.segments.all() if each.name != name],
         "model_names": sorted({entry.name for entry in shop.models.list()}),
     }
 

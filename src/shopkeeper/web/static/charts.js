@@ -216,7 +216,8 @@
     visualMap: { show: false, min: 0, max: 1, inRange: { color: [look.low, look.high] } },
     series: [{
       type: "heatmap",
-      data: spec.values.flatMap((row, y) => row.map((value, x) => [x, y, value])),
+      // Dark on pale, pale on dark: halfway both are hard to read, so the text changes sides there.
+      data: spec.values.flatMap((row, y) => row.map((value, x) => ({ value: [x, y, value], label: { color: value > 0.55 ? look.surface : look.ink } }))),
       itemStyle: { borderColor: look.surface, borderWidth: 2 },
       label: {
         show: true,
@@ -230,7 +231,7 @@
   const kinds = { labelled, curves, flow, matrix };
 
   const draw = (box) => {
-    const spec = JSON.parse(box.parentElement.querySelector("script[type='application/json']").textContent);
+    const spec = JSON.parse(box.closest("figure").querySelector("script[type='application/json']").textContent);
     const chart = echarts.getInstanceByDom(box) || echarts.init(box, null, { renderer: "canvas" });
     const width = box.clientWidth;
     chart.setOption(kinds[spec.kind](spec, palette(), width), true);
@@ -261,5 +262,5 @@
   drawAll();
   document.addEventListener("htmx:after:settle", drawAll);
   document.addEventListener("htmx:after:swap", drawAll);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAgain);
+  for (const looks of ["(prefers-color-scheme: dark)", "print"]) window.matchMedia(looks).addEventListener("change", drawAgain);
 })();

@@ -15,7 +15,19 @@ document.addEventListener("submit", (event) => {
   window.setTimeout(() => delete form.dataset.sent, 3000);
 });
 
-document.addEventListener("htmx:error", (event) => {
-  const shown = event.target.closest("[data-failed]");
-  if (shown) shown.textContent = shown.dataset.failed;
+// What was wrong with a rule of the builder goes as soon as it is touched; the count below says what is still open.
+document.addEventListener("input", (event) => {
+  const rule = event.target.closest(".rule.at-fault");
+  if (!rule) return;
+  rule.classList.remove("at-fault");
+  rule.querySelectorAll(".fault").forEach((fault) => fault.remove());
 });
+
+// An answer that failed is never put into the page; the place it was for says so.
+for (const failure of ["htmx:error", "htmx:response:error"]) {
+  document.addEventListener(failure, (event) => {
+    const asked = event.target;
+    const shown = asked.closest("[data-failed]") || asked.closest("#builder-form")?.querySelector("#live") || asked.nextElementSibling?.closest("[data-failed]");
+    if (shown) shown.textContent = shown.dataset.failed;
+  });
+}
