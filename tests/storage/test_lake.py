@@ -2,10 +2,12 @@ import inspect
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyiceberg import exceptions
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import create_engine
 
 from shopkeeper.base.errors import ConflictError, MissingError, ShopkeeperError, StorageError
 from shopkeeper.schema.query import Bounds, Query
@@ -416,9 +418,13 @@ def test_an_error_of_pyiceberg_comes_out_as_ours(theirs: type[Exception]) -> Non
     assert "table x" in str(caught.value)
 
 
-def test_a_locked_catalog_is_a_conflict_and_other_failures_are_not() -> None:
-    with pytest.raises(ConflictError), catalog.translated("table x"):
-        raise OperationalError("UPDATE", {}, Exception("database is locked"))
+def test_a_locked_catalog_is_a_conflict_and_other_failures_are_not(tmp_path: Path) -> None:
+    quick = create_engine(f"sqlite:///{tmp_path / 'x.db'}", connect_args={"timeout": 0})
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as other, quick.connect() as connection:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ConflictError), catalog.translated("table x"):
+            connection.exec_driver_sql("CREATE TABLE y (z INTEGER)")
+    quick.dispose()
     with pytest.raises(StorageError) as caught, catalog.translated("table x"):
         raise OSError("no space left on device")
     assert type(caught.value) is StorageError
@@ -427,8 +433,6 @@ def test_a_locked_catalog_is_a_conflict_and_other_failures_are_not() -> None:
 
 
 def test_a_catalog_locked_for_a_while_is_waited_for(lake: Lake, engine: DuckDBEngine) -> None:
-    import sqlite3  # noqa: PLC0415
-
     put(lake, engine, "a")
     other = sqlite3.connect(lake.location / "catalog.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")

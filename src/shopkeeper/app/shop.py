@@ -44,10 +44,31 @@ class Shop:
         self.clock = clock
         self._engine_kind = engine_kind or settings.engine.kind
 
+    @classmethod
+    def open(cls, folder: Path | str, *, engine: str | None = None, clock: Clock = system_clock) -> Self:
+        """Opens a shop folder.
+
+        Args:
+            folder: The folder that `init` made.
+            engine: `duckdb` or `spark`; what the settings say by default.
+            clock: Gives the present instant.
+
+        Raises:
+            MissingError: There is no shop in it.
+            SettingsError: Its settings are wrong.
+        """
+        folder = Path(folder).absolute()
+        if not (folder / FILE_NAME).exists():
+            raise MissingError(
+                f"there is no shop in {folder}", next_step=f"shopkeeper init {folder}, or name one with --shop"
+            )
+        return cls(folder, read_settings(folder), clock=clock, engine_kind=engine)
+
     @cached_property
     def lake(self) -> Lake:
         """The Iceberg tables."""
-        return Lake(self.folder / "lake", self.settings.storage.catalog_url or None)
+        storage = self.settings.storage
+        return Lake(self.folder / "lake", storage.catalog_url or None, catalog_options=storage.catalog_options)
 
     @cached_property
     def duckdb(self) -> DuckDBEngine:

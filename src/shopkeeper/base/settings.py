@@ -59,9 +59,17 @@ def _ascending(days: tuple[int, ...]) -> tuple[int, ...]:
     return days
 
 
+def _options(given: tuple[str, ...]) -> tuple[str, ...]:
+    for place, option in enumerate(given):
+        if not option.partition("=")[1]:
+            raise ValueError(f"entry {place + 1} must be name=value")
+    return given
+
+
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 TimeOfDay = Annotated[str, AfterValidator(_clock_time)]
 Rising = Annotated[tuple[int, ...], AfterValidator(_ascending)]
+Options = Annotated[tuple[str, ...], AfterValidator(_options)]
 FourCuts = Annotated[tuple[int, int, int, int], AfterValidator(_ascending)]
 
 
@@ -86,7 +94,11 @@ class ChainSettings(_Section):
 class StorageSettings(_Section):
     """Where things are kept; empty means in the shop folder."""
 
-    catalog_url: str = Field("", description="Iceberg catalog: empty for SQLite in the lake, or a database URL.")
+    catalog_url: str = Field(
+        "",
+        description="Iceberg catalog: empty for SQLite in the lake, postgresql://, https:// (REST), thrift://, glue://.",
+    )
+    catalog_options: Options = Field((), description="What a REST, Hive or Glue catalog needs, each name=value.")
     state_url: str = Field("", description="State store: empty for SQLite, or postgresql+psycopg://user@host/name.")
     keep_days: int = Field(7, ge=0, description="Days for which older states of tables are kept before they expire.")
 
