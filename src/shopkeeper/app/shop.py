@@ -171,12 +171,6 @@ class Shop:
         """Runs a query on DuckDB and gives its rows."""
         return self.duckdb.arrow(query, inputs)
 
-    def run(self, *steps: str, until: str | None = None, as_of: date | None = None, force: bool = False) -> Any:
-        """Refreshes what changed; see `shopkeeper.app.run.run`."""
-        from shopkeeper.app.run import run  # noqa: PLC0415 - run takes a Shop, so it stands above
-
-        return run(self, steps, until=until, as_of=as_of, force=force)
-
     def close(self) -> None:
         """Gives back engines and connections."""
         for name in ("engine", "duckdb", "state", "vault"):
@@ -217,19 +211,7 @@ def init(folder: Path, values: Mapping[str, Any] | None = None) -> Shop:
     return shop
 
 
-def open_shop(folder: Path | str, *, engine: str | None = None, clock: Clock = system_clock) -> Shop:
-    """Opens a shop folder.
-
-    Raises:
-        MissingError: There is no shop in it.
-        SettingsError: Its settings are wrong.
-    """
-    folder = Path(folder).absolute()
-    if not (folder / FILE_NAME).exists():
-        raise MissingError(
-            f"there is no shop in {folder}", next_step=f"shopkeeper init {folder}, or name one with --shop"
-        )
-    return Shop(folder, read_settings(folder), clock=clock, engine_kind=engine)
+open_shop = Shop.open
 
 
 def as_of_or_last(shop: Shop, as_of: date | None) -> date:
