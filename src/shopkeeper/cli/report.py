@@ -19,7 +19,7 @@ from shopkeeper.app.report_words import (
     words,
 )
 from shopkeeper.app.shop import Shop
-from shopkeeper.cli.options import day_option, with_shop
+from shopkeeper.cli.options import day_option, with_shop, working
 from shopkeeper.cli.output import emit, rich_table
 
 __all__ = ["render_report", "report_command"]
@@ -32,7 +32,8 @@ __all__ = ["render_report", "report_command"]
 @with_shop
 def report_command(shop: Shop, *, as_of: date | None, level: str | None, lang: str | None, as_json: bool) -> None:
     """Print the morning report (早报)."""
-    found = report(shop, as_of=as_of, level=level)
+    with working("report", quiet=as_json):
+        found = report(shop, as_of=as_of, level=level)
     language = lang or shop.settings.chain.language
     emit(
         report_document(shop, found),
