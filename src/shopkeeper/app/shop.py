@@ -11,11 +11,12 @@ from typing import Any, Self
 import pyarrow as pa
 
 from shopkeeper.base.clock import Clock, business_day, system_clock
-from shopkeeper.base.errors import AlreadyThereError, DataError, MissingError
+from shopkeeper.base.errors import AlreadyThereError, DataError, MissingError, StorageError
 from shopkeeper.base.settings import FILE_NAME, Settings, commented_toml, read_settings
 from shopkeeper.collect.safe import Vault, open_vault
 from shopkeeper.schema.query import Query, Value
 from shopkeeper.schema.tables import table as declared_table
+from shopkeeper.storage.backup import is_unfinished
 from shopkeeper.storage.engine import DuckDBEngine, Engine
 from shopkeeper.storage.keys import make_keys, read_keys
 from shopkeeper.storage.lake import Lake
@@ -56,8 +57,15 @@ class Shop:
         Raises:
             MissingError: There is no shop in it.
             SettingsError: Its settings are wrong.
+            StorageError: A restore into it was not finished.
         """
         folder = Path(folder).absolute()
+        if is_unfinished(folder):
+            raise StorageError(
+                "the restore of this shop was killed before its end",
+                place=str(folder),
+                next_step=f"remove {folder}, then shopkeeper restore FILE --shop {folder}",
+            )
         if not (folder / FILE_NAME).exists():
             raise MissingError(
                 f"there is no shop in {folder}", next_step=f"shopkeeper init {folder}, or name one with --shop"

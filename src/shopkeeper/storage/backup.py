@@ -29,7 +29,7 @@ from shopkeeper.storage.lake import Lake, LostFileError
 from shopkeeper.storage.parquet import sync_file, sync_folder
 from shopkeeper.storage.state.content import TableContent
 
-__all__ = ["Backup", "Stored", "backup", "read_manifest", "restore"]
+__all__ = ["Backup", "Stored", "backup", "is_unfinished", "read_manifest", "restore"]
 
 _MANIFEST, _SEAL = "manifest.json", "manifest.json.sha256"
 _RESTORING = ".restoring"
@@ -277,6 +277,7 @@ def restore(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         (folder / _RESTORING).touch()
+        sync_folder(folder)
         _lay_down(file, folder, manifest)
         with _restored(lake(folder / "lake"), folder, memory_limit) as (made_lake, engine):
             _register(made_lake, manifest)
@@ -299,6 +300,11 @@ def restore(
             folder.rmdir()
         raise
     return manifest
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a restore into a folder was killed, so that what is there is no shop yet."""
+    return (folder / _RESTORING).exists()
 
 
 def _check(file: Path, manifest: Backup) -> None:
