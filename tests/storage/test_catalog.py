@@ -26,7 +26,8 @@ from shopkeeper.storage.content import content
 from shopkeeper.storage.engine import DuckDBEngine
 from shopkeeper.storage.lake import Lake
 from tests.rest_catalog import rest_catalog
-from tests.storage.processes import go, line, output, writers
+from tests.storage.contention import appends_land_once, one_replace_wins
+from tests.storage.processes import go, line, writers
 from tests.storage.rows import filled
 
 IDS = Query.from_sql("SELECT product_id FROM product ORDER BY product_id")
@@ -90,20 +91,12 @@ def test_a_table_lives_its_life(lake: Lake, engine: DuckDBEngine, url: str) -> N
 
 def test_appends_of_two_processes_all_land_once(lake: Lake, engine: DuckDBEngine) -> None:
     put(lake, engine, "first")
-    with writers(lake, ("append", "x", "5"), ("append", "y", "5")) as both:
-        go(*both)
-        said = [each for process in both for each in output(process)]
-    assert len(said) == 10
-    assert ids(engine) == sorted(["first", *said])
+    appends_land_once(lake, lambda: ids(engine), times=5)
 
 
 def test_of_two_replacing_processes_one_wins_and_the_other_redoes_it(lake: Lake, engine: DuckDBEngine) -> None:
     put(lake, engine, "first")
-    with writers(lake, ("replace", "x"), ("replace", "y")) as both:
-        go(*both)
-        tries = dict([output(process) for process in both])  # type: ignore[arg-type]
-    assert sorted(tries.values()) == ["1", "2"]
-    assert ids(engine) == [next(name for name, count in tries.items() if count == "2")]
+    one_replace_wins(lake, lambda: ids(engine))
 
 
 def test_a_process_killed_in_a_write_leaves_the_table_as_it_was(lake: Lake, engine: DuckDBEngine) -> None:

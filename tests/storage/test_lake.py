@@ -28,6 +28,7 @@ from shopkeeper.storage.engine import DuckDBEngine
 from shopkeeper.storage.engine.duckdb import scan_statement
 from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.parquet import publish, staging
+from tests.storage.contention import appends_land_once, one_replace_wins
 from tests.storage.processes import ROOT, go, line, output, writers
 from tests.storage.rows import filled
 
@@ -224,11 +225,7 @@ def test_a_table_that_did_not_change_is_not_parsed_again(
 
 def test_appends_of_two_processes_all_land_once(lake: Lake, engine: DuckDBEngine) -> None:
     put(lake, engine, "first")
-    with writers(lake, ("append", "x", "12"), ("append", "y", "12")) as both:
-        go(*both)
-        said = [each for process in both for each in output(process)]
-    assert len(said) == 24
-    assert ids(engine) == sorted(["first", *said])
+    appends_land_once(lake, lambda: ids(engine), times=12)
 
 
 def test_without_retries_two_processes_lose_appends(lake: Lake, engine: DuckDBEngine) -> None:
@@ -243,12 +240,7 @@ def test_without_retries_two_processes_lose_appends(lake: Lake, engine: DuckDBEn
 
 def test_of_two_replacing_processes_one_wins_and_the_other_redoes_it(lake: Lake, engine: DuckDBEngine) -> None:
     put(lake, engine, "first")
-    with writers(lake, ("replace", "x"), ("replace", "y")) as both:
-        go(*both)
-        tries = dict([output(process) for process in both])  # type: ignore[arg-type]
-    assert sorted(tries.values()) == ["1", "2"]
-    loser = next(name for name, count in tries.items() if count == "2")
-    assert ids(engine) == [loser]
+    one_replace_wins(lake, lambda: ids(engine))
 
 
 def test_a_replace_of_what_moved_on_is_refused(lake: Lake, engine: DuckDBEngine) -> None:
