@@ -181,7 +181,7 @@ class Shop:
 
     def close(self) -> None:
         """Gives back engines and connections."""
-        for name in ("engine", "duckdb", "state", "vault"):
+        for name in ("engine", "duckdb", "lake", "state", "vault"):
             opened = self.__dict__.pop(name, None)
             if opened is not None:
                 opened.close()

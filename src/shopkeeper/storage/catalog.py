@@ -10,6 +10,7 @@ import io
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -176,6 +177,8 @@ class LakeCatalog(SqlCatalog):
             if hasattr(self, "engine"):
                 self.engine.dispose()
             raise
+        # Who drops a lake without closing it leaves no connection open.
+        weakref.finalize(self, self.engine.dispose)
         event.listen(
             self.engine, "connect", _prepare_sqlite if self.engine.dialect.name == "sqlite" else prepare_postgres
         )
