@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,31 @@ def test_a_room_is_described_by_one_sentence(room: str) -> None:
     assert sentence.endswith(".")
 
 
+def _arrows() -> dict[str, set[str]]:
+    """Which module imports which, wherever in the file the import stands."""
+    files = {".".join(f.relative_to(ROOT / "src").with_suffix("").parts): f for f in SOURCE.rglob("*.py")}
+    arrows = {}
+    for module, file in files.items():
+        named = set()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                named |= {f"{node.module}.{name.name}" for name in node.names} | {str(node.module)}
+            elif isinstance(node, ast.Import):
+                named |= {name.name for name in node.names}
+        arrows[module] = named & files.keys()
+    return arrows
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """A late import that hides a circle counts too."""
+    arrows = _arrows()
+    assert len(arrows) > 200
+    TopologicalSorter(arrows).prepare()
+    shop, notebook = "shopkeeper.app.shop", "shopkeeper.app.notebook"
+    with pytest.raises(CycleError):  # the positive control
+        TopologicalSorter(arrows | {shop: arrows[shop] | {notebook}}).prepare()
+
+
 def test_only_the_terminal_that_serves_starts_the_console() -> None:
     starting = {
         file.name for file in (SOURCE / "cli").glob("*.py") if "shopkeeper.web" in file.read_text(encoding="utf-8")
@@ -87,6 +113,14 @@ def test_locked_requirements_carry_hashes_and_name_no_index() -> None:
         pinned = re.findall(r"^[a-z0-9._-]+(?:\[[a-z,]+\])?==", text, re.MULTILINE)
         assert len(pinned) > 50
         assert text.count("--hash=sha256:") >= len(pinned)
+
+
+def test_the_dictionary_is_there_at_once() -> None:
+    """The quickest of three, in computing time: other tests run beside this one."""
+    code = "import time; began = time.process_time(); import {}; print(time.process_time() - began)"
+    asked = [sys.executable, "-c", code.format("shopkeeper.schema.tables, shopkeeper.schema.traits")]
+    took = [float(subprocess.run(asked, capture_output=True, text=True, check=True).stdout) for _ in range(3)]
+    assert min(took) <= 0.3
 
 
 def test_the_dictionary_brings_in_no_heavy_library() -> None:

@@ -4,7 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shopkeeper.app.shop import open_shop as open  # noqa: A004 - shopkeeper.open is the name promised
+    from shopkeeper.app.notebook import Notebook
+
+    open = Notebook.open  # noqa: A001 - shopkeeper.open is the name promised
 
 __all__ = ["open"]
 
@@ -12,5 +14,5 @@ __all__ = ["open"]
 def __getattr__(name: str) -> Any:
     """Loads `open` on first use, so that `import shopkeeper.schema` stays light."""
     if name == "open":
-        return import_module("shopkeeper.app.shop").open_shop
+        return import_module("shopkeeper.app.notebook").Notebook.open
     raise AttributeError(f"module 'shopkeeper' has no attribute '{name}'")

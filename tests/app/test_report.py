@@ -11,6 +11,7 @@ from shopkeeper.app.morning import make_morning_report
 from shopkeeper.app.organisation import CHAIN, Organisation, Unit, organisation
 from shopkeeper.app.report import Measure, Report, report
 from shopkeeper.app.report_document import report_document
+from shopkeeper.app.run import run
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.errors import DataError, MissingError
 from shopkeeper.schema.query import Query
@@ -236,7 +237,7 @@ def test_a_level_without_stores_has_no_sales(little_chain: Shop, tmp_path: Path)
                 empty = rows.schema.empty_table().from_pylist(nowhere, schema=rows.schema)
                 warehouse.append_rows(shop.lake, shop.duckdb, name, empty)
             warehouse.append_rows(shop.lake, shop.duckdb, name, rows)
-        shop.run("product_fact", "store_day", "department_day")
+        run(shop, ("product_fact", "store_day", "department_day"))
         assert _measures(report(shop))["sales"].value
         assert _measures(report(shop, level="R09"))["sales"].value is None
 

@@ -1,5 +1,6 @@
 """An incremental run equals a full one, row by row, whatever came late or was corrected."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -71,11 +72,11 @@ def _products(count: int = 5) -> pa.Table:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    made = init(tmp_path / "shop", {"chain.time_zone": "Asia/Shanghai", "engine.memory_limit": "1GB"})
-    warehouse.append_rows(made.lake, made.duckdb, "product", _products())
-    warehouse.append_rows(made.lake, made.duckdb, "order_line", _rows("order_line", _lines(40)))
-    return made
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with init(tmp_path / "shop", {"chain.time_zone": "Asia/Shanghai", "engine.memory_limit": "1GB"}) as made:
+        warehouse.append_rows(made.lake, made.duckdb, "product", _products())
+        warehouse.append_rows(made.lake, made.duckdb, "order_line", _rows("order_line", _lines(40)))
+        yield made
 
 
 def _whole(shop: Shop, name: str) -> list[dict[str, Any]]:
@@ -169,8 +170,8 @@ def test_an_unknown_step_names_the_known_ones(shop: Shop) -> None:
 
 
 def test_without_lines_there_is_nothing_to_run(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="shopkeeper load order_line"):
-        run(init(tmp_path / "empty"))
+    with init(tmp_path / "empty") as empty, pytest.raises(MissingError, match="shopkeeper load order_line"):
+        run(empty)
 
 
 def test_a_run_on_a_reopened_shop_goes_on_where_the_other_ended(shop: Shop) -> None:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,46 @@ def test_every_fault_is_reported_at_once_with_its_path(tmp_path: Path) -> None:
     }
     assert "did you mean chain.name?" in str(caught.value)
     assert "did you mean Asia/Shanghai?" in str(caught.value)
+
+
+def test_faults_of_the_environment_stand_beside_those_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (
+        ("RFM__RECENCY_CUTS", "[1, 2"),
+        ("WEB__PORT", "many"),
+        ("ENGINE__MEMRY_LIMIT", "1GB"),
+        ("ENGIN__KIND", "spark"),
+        ("ENGINE_THREADS", "2"),
+        ("KEY_VAULT", "no setting, but ours"),
+    ):
+        monkeypatch.setenv(f"SHOPKEEPER_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        read_settings(_written(tmp_path, '[chain]\nlanguage = "fr"\n'))
+    assert {fault.path: "did you mean" in fault.message for fault in caught.value.faults} == {
+        "chain.language": False,
+        "rfm.recency_cuts": False,
+        "web.port": False,
+        "engine.memry_limit": True,
+        "SHOPKEEPER_ENGIN__KIND": True,
+        "SHOPKEEPER_ENGINE_THREADS": True,
+    }
+    assert "did you mean SHOPKEEPER_ENGINE__KIND?" in str(caught.value)
+    assert "did you mean SHOPKEEPER_ENGINE__THREADS?" in str(caught.value)
+
+
+def test_every_setting_can_be_said_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in settings_table():
+        default = setting.default
+        monkeypatch.setenv(setting.environment, json.dumps(default) if isinstance(default, tuple) else str(default))
+    assert read_settings(tmp_path) == Settings()
+
+
+def test_a_wrong_secret_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOPKEEPER_STORAGE__CATALOG_OPTIONS", '["warehouse=w", "s3cret"]')
+    with pytest.raises(SettingsError, match=r"storage\.catalog_options: entry 2 must be name=value") as caught:
+        read_settings(tmp_path)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:

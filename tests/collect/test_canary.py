@@ -1,21 +1,24 @@
 """Planted phones, e-mails and names are nowhere but, sealed, in the vault: not in the lake, logs or temporary files."""
 
+import csv
+import json
 import logging
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 
+from shopkeeper.app.shop import init
+from shopkeeper.cli.main import main
 from shopkeeper.collect.mapping import Mapping
+from tests.canary import EMAILS, NAMES, PHONES, found_in, watched
 from tests.collect.conftest import NOW, Desk
 
-PHONES = ["13812345678", "13987654321", "18600001111", "15011112222"]
-EMAILS = ["canary.one@example.com", "kanarie@vogel.cn"]
-NAMES = ["欧阳金丝雀", "慕容知更鸟", "司徒画眉"]
 MAPPING = """
 table = "order_line"
 source = "till"
@@ -44,48 +47,6 @@ A1,{PHONES[0]},{EMAILS[0]},{NAMES[0]},S1,007,2024/1/5 10:00,1,5,{EMAILS[1]}
 """
 
 
-def planted() -> list[bytes]:
-    words = [*PHONES, *EMAILS, *NAMES]
-    return [word.encode(encoding) for word in words for encoding in ("utf-8", "utf-16-le", "gb18030")]
-
-
-def found_in(folder: Path) -> list[tuple[str, bytes]]:
-    found = []
-    for path in folder.rglob("*"):
-        if not path.is_file() or folder / "in" in path.parents:
-            continue
-        content = path.read_bytes()
-        if path.suffix == ".parquet":
-            content += repr(pq.ParquetFile(path).read().to_pylist()).encode()
-        found += [(str(path.relative_to(folder)), word) for word in planted() if word in content]
-    return found
-
-
-@contextmanager
-def watched(folder: Path) -> Iterator[set[tuple[str, bytes]]]:
-    """Looks into every temporary file while something runs."""
-    seen: set[tuple[str, bytes]] = set()
-    stop = threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(0.01):
-            for root, _, names in os.walk(folder):
-                for name in names:
-                    try:
-                        content = (Path(root) / name).read_bytes()
-                    except OSError:
-                        continue
-                    seen.update((name, word) for word in planted() if word in content)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        thread.join()
-
-
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
 def test_nothing_personal_is_written_in_the_clear(
     desk: Desk, encoding: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
@@ -105,6 +66,101 @@ def test_nothing_personal_is_written_in_the_clear(
     out, err = capfd.readouterr()
     said = caplog.text + out + err + repr(preview) + repr(receipt)
     assert [word for word in [*PHONES, *EMAILS, *NAMES] if word in said] == []
+
+
+HEADER, *ROWS = [(row + [""] * 10)[:10] for row in csv.reader(FILE.splitlines())]
+
+
+def _excel(path: Path) -> None:
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for place, cells in enumerate([HEADER, *ROWS]):
+            # A phone that somebody typed is a number to Excel.
+            sheet.write_row(place, 0, [int(cell) if cell in PHONES else cell for cell in cells])
+
+
+def _json(path: Path) -> None:
+    lines = [json.dumps(dict(zip(HEADER, row, strict=True)), ensure_ascii=False) for row in ROWS]
+    broken = [f'{{"手机号": "{PHONES[2]}", "邮箱": ', f'"{EMAILS[0]}"', f'["{NAMES[2]}", {PHONES[0]}]']
+    path.write_text("\n".join([*lines, *broken]), encoding="utf-8")
+
+
+def _parquet(path: Path) -> None:
+    columns = {name: [row[place] for row in ROWS] for place, name in enumerate(HEADER)}
+    columns["手机号"] = pa.array([int(row[1]) if row[1].isdigit() else None for row in ROWS], pa.int64())
+    pq.write_table(pa.table(columns), path)
+
+
+def _database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(f"CREATE TABLE ticket ({', '.join(HEADER)})")
+        database.executemany(f"INSERT INTO ticket VALUES ({', '.join('?' * 10)})", ROWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "received"),
+    [("a.xlsx", _excel, 7), ("a.jsonl", _json, 10), ("a.parquet", _parquet, 7), ("a.db", _database, 7)],
+)
+def test_no_form_of_file_leaves_anything_personal_in_the_clear(
+    desk: Desk,
+    name: str,
+    write: Callable[[Path], None],
+    received: int,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    path = desk.folder / "in" / name
+    path.parent.mkdir()
+    write(path)
+    source, query = (f"sqlite:///{path}", "SELECT * FROM ticket") if name.endswith(".db") else (str(path), None)
+    with watched(desk.folder / "scratch") as seen_in_scratch, watched(desk.folder / "spill") as spilled:
+        receipt = desk.load(MAPPING, source, query=query)
+        again = desk.load(MAPPING, source, query=query)
+    assert receipt.received == received
+    assert receipt.stored >= 1
+    assert receipt.refused >= 3
+    assert again.stored == 0
+    assert found_in(desk.folder) == []
+    assert not seen_in_scratch
+    assert not spilled
+    out, err = capfd.readouterr()
+    said = caplog.text + out + err + repr(receipt)
+    assert [word for word in [*PHONES, *EMAILS, *NAMES] if word in said] == []
+
+
+def test_a_whole_shop_keeps_nothing_personal_in_the_clear(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """State, temporary files, logs and what the terminal says, with the log as talkative as it goes."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    for name, value in (("FORMAT", "json"), ("LEVEL", "debug")):
+        monkeypatch.setenv(f"SHOPKEEPER_LOG__{name}", value)
+    shop, file, mapping = tmp_path / "shop", tmp_path / "in" / "会员小票.csv", tmp_path / "in" / "m.toml"
+    file.write_text(FILE, encoding="utf-8")
+    mapping.write_text(MAPPING, encoding="utf-8")
+    init(shop).close()
+    named = ["--shop", str(shop)]
+    with watched(shop) as seen, watched(tmp_path / "tmp") as temporary:
+        for more in (["--dry-run"], [], ["--json"]):
+            assert main(["load", "order_line", str(file), "--mapping", str(mapping), *more, *named]) == 3
+        assert main(["refused", "list", *named]) == 0
+        assert main(["refused", "replay", "order_line", *named]) in (0, 3)
+        assert main(["refused", "list", "--json", *named]) == 0
+    assert (seen, temporary) == (set(), set())
+    assert found_in(tmp_path) == []
+    out, err = capfd.readouterr()
+    assert [word for word in [*PHONES, *EMAILS, *NAMES] if word in out + err] == []
+
+
+def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
+    """The positive control."""
+    pq.write_table(pa.table({"name": [NAMES[0]]}), tmp_path / "a.parquet")
+    (tmp_path / "b.log").write_text(f"called {PHONES[0]}", encoding="utf-16-le")
+    assert {name for name, _ in found_in(tmp_path)} == {"a.parquet", "b.log"}
 
 
 def test_the_vault_gives_back_what_it_was_given(desk: Desk) -> None:

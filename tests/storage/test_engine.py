@@ -6,15 +6,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shopkeeper.base.errors import DataError, QueryError, UnavailableError, UsageError
+from shopkeeper.base.errors import DataError, QueryError, ShopkeeperError, UnavailableError, UsageError
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.tables import table as declared
 from shopkeeper.storage import warehouse
 from shopkeeper.storage.engine import DuckDBEngine, Engine, SparkEngine
+from shopkeeper.storage.engine import duckdb as duckdb_module
 from shopkeeper.storage.lake import Lake
 from tests.spark_cluster import SparkTests
 from tests.storage.rows import filled
@@ -181,6 +183,19 @@ def test_an_engine_s_errors_are_ours(
     with pytest.raises(error):
         engine.arrow(Query.from_sql(text))
     assert capfd.readouterr() == ("", "")
+
+
+def test_every_error_of_duckdb_is_one_of_ours() -> None:
+    theirs = {kind for kind in vars(duckdb).values() if isinstance(kind, type) and issubclass(kind, duckdb.Error)}
+    assert theirs == set(duckdb_module.ERRORS)
+
+
+@pytest.mark.parametrize("theirs", duckdb_module.ERRORS, ids=lambda kind: kind.__name__)
+def test_an_error_of_duckdb_comes_out_as_ours(theirs: type[duckdb.Error]) -> None:
+    with pytest.raises(ShopkeeperError) as caught, duckdb_module.translated("table x"):
+        raise theirs("why")
+    assert type(caught.value) is duckdb_module.ERRORS[theirs]
+    assert "table x" in str(caught.value)
 
 
 def test_a_file_removed_after_planning_is_planned_again(lake: Lake, engine: Engine) -> None:

@@ -2,10 +2,12 @@ import inspect
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyiceberg import exceptions
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import create_engine
 
 from shopkeeper.base.errors import ConflictError, MissingError, ShopkeeperError, StorageError
 from shopkeeper.schema.query import Bounds, Query
@@ -26,6 +28,7 @@ from shopkeeper.storage.engine import DuckDBEngine
 from shopkeeper.storage.engine.duckdb import scan_statement
 from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.parquet import publish, staging
+from tests.storage.contention import appends_land_once, one_replace_wins
 from tests.storage.processes import ROOT, go, line, output, writers
 from tests.storage.rows import filled
 
@@ -222,11 +225,7 @@ def test_a_table_that_did_not_change_is_not_parsed_again(
 
 def test_appends_of_two_processes_all_land_once(lake: Lake, engine: DuckDBEngine) -> None:
     put(lake, engine, "first")
-    with writers(lake, ("append", "x", "12"), ("append", "y", "12")) as both:
-        go(*both)
-        said = [each for process in both for each in output(process)]
-    assert len(said) == 24
-    assert ids(engine) == sorted(["first", *said])
+    appends_land_once(lake, lambda: ids(engine), times=12)
 
 
 def test_without_retries_two_processes_lose_appends(lake: Lake, engine: DuckDBEngine) -> None:
@@ -241,12 +240,7 @@ def test_without_retries_two_processes_lose_appends(lake: Lake, engine: DuckDBEn
 
 def test_of_two_replacing_processes_one_wins_and_the_other_redoes_it(lake: Lake, engine: DuckDBEngine) -> None:
     put(lake, engine, "first")
-    with writers(lake, ("replace", "x"), ("replace", "y")) as both:
-        go(*both)
-        tries = dict([output(process) for process in both])  # type: ignore[arg-type]
-    assert sorted(tries.values()) == ["1", "2"]
-    loser = next(name for name, count in tries.items() if count == "2")
-    assert ids(engine) == [loser]
+    one_replace_wins(lake, lambda: ids(engine))
 
 
 def test_a_replace_of_what_moved_on_is_refused(lake: Lake, engine: DuckDBEngine) -> None:
@@ -416,9 +410,13 @@ def test_an_error_of_pyiceberg_comes_out_as_ours(theirs: type[Exception]) -> Non
     assert "table x" in str(caught.value)
 
 
-def test_a_locked_catalog_is_a_conflict_and_other_failures_are_not() -> None:
-    with pytest.raises(ConflictError), catalog.translated("table x"):
-        raise OperationalError("UPDATE", {}, Exception("database is locked"))
+def test_a_locked_catalog_is_a_conflict_and_other_failures_are_not(tmp_path: Path) -> None:
+    quick = create_engine(f"sqlite:///{tmp_path / 'x.db'}", connect_args={"timeout": 0})
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as other, quick.connect() as connection:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ConflictError), catalog.translated("table x"):
+            connection.exec_driver_sql("CREATE TABLE y (z INTEGER)")
+    quick.dispose()
     with pytest.raises(StorageError) as caught, catalog.translated("table x"):
         raise OSError("no space left on device")
     assert type(caught.value) is StorageError
@@ -427,8 +425,6 @@ def test_a_locked_catalog_is_a_conflict_and_other_failures_are_not() -> None:
 
 
 def test_a_catalog_locked_for_a_while_is_waited_for(lake: Lake, engine: DuckDBEngine) -> None:
-    import sqlite3  # noqa: PLC0415
-
     put(lake, engine, "a")
     other = sqlite3.connect(lake.location / "catalog.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")

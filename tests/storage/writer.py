@@ -5,6 +5,8 @@
     python writer.py LAKE replace NAME           replaces the table by one row, planned before the word `go` comes
     python writer.py LAKE stop POINT NAME        appends, but stands still at POINT and says so
 
+The catalog is the lake's own, or that at the address in SHOPKEEPER_TEST_CATALOG.
+
 It prints `ready` when it has imported everything, waits for `go`, and prints what it committed, one id a line.
 """
 
@@ -104,7 +106,7 @@ def main() -> None:
     place, command, *rest = sys.argv[1:]
     if "SHOPKEEPER_TEST_PLAIN_IO" in os.environ:
         catalog.DurableIO.new_output = PyArrowFileIO.new_output  # type: ignore[method-assign]
-    lake = Lake(Path(place))
+    lake = Lake(Path(place), os.environ.get("SHOPKEEPER_TEST_CATALOG"))
     engine = DuckDBEngine(lake, spill=Path(place).with_name("spill"), memory_limit="256MB", threads=1)
     {"append": append, "once": once, "replace": replace, "stop": stop}[command](lake, engine, *rest)
 

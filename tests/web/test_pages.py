@@ -5,7 +5,7 @@ import io
 import itertools
 import json
 import re
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,8 +16,10 @@ from shopkeeper.app.pages.campaigns import plans
 from shopkeeper.app.pages.models import wilson
 from shopkeeper.app.pages.overview import overview, weeks
 from shopkeeper.app.pages.people import PeopleFilter, people
-from shopkeeper.app.shop import Shop, init
+from shopkeeper.app.schedule import Work, Worker
+from shopkeeper.app.shop import Shop, init, open_shop
 from shopkeeper.app.user import add_user
+from shopkeeper.base.errors import DataError
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.models import Models
 from shopkeeper.web.figures import Figures
@@ -95,6 +97,35 @@ def test_a_customer_id_of_two_sources_names_them(tmp_path: Path) -> None:
         with serving(shop) as address, httpx.Client(base_url=address, cookies=cookies, timeout=60) as client:
             assert "Customer id 8 is in 2 sources: app, till." in client.get("/people?search=8").text
             assert client.get("/people?search=9").headers["location"] == "/people/till:9"
+
+
+def test_the_data_page_tells_of_each_job_its_last_and_next_run_and_its_failures(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise DataError("the till sent nonsense")
+
+    began = datetime(2026, 9, 1, tzinfo=UTC)
+    moments = [began]
+    init(tmp_path / "shop", {"chain.time_zone": "UTC", "schedule.retries": 2}).close()
+    with open_shop(tmp_path / "shop", clock=lambda: moments[0]) as shop:
+        add_user(shop, USER, "admin", PASSWORD)
+        worker = Worker(
+            shop,
+            [Work(name, do, lambda after: after + timedelta(hours=6)) for name, do in (("good", list), ("bad", fail))],
+        )
+        worker.plan()
+        moments[0] += timedelta(hours=6)
+        while worker.tick():
+            pass
+        cookies = {"shopkeeper_session": new_session(shop)}
+        with serving(shop) as address, httpx.Client(base_url=address, cookies=cookies, timeout=60) as client:
+            page = client.get("/data/jobs").text
+    rows = {name: re.sub(r"<[^>]+>", " ", row) for name, row in re.findall(r"<tr><th[^>]*>(\w+)</th>(.*?)</tr>", page)}
+    assert "waiting" in rows["good"]
+    assert "06:00" in rows["good"]  # the last run
+    assert "12:00" in rows["good"]  # the next
+    assert "tries again" in rows["bad"]
+    assert "the till sent nonsense" in rows["bad"]
+    assert "06:01" in rows["bad"]  # the retry
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from shopkeeper.app.shop import Shop, now, open_shop
 from shopkeeper.base.settings import FILE_NAME, read_settings
 from shopkeeper.storage import backup as backups
 from shopkeeper.storage.backup import Backup
+from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.state import State
 from shopkeeper.storage.state.content import TableContent
 
@@ -45,7 +46,11 @@ def restore(file: Path, folder: Path) -> Backup:
         url = read_settings(folder).storage.state_url or f"sqlite:///{folder.absolute() / 'state.db'}"
         State.restore(copy, url, contents)
 
-    done = backups.restore(file, folder, state=make_state)
+    def open_lake(place: Path) -> Lake:
+        storage = read_settings(folder).storage
+        return Lake(place, storage.catalog_url or None, catalog_options=storage.catalog_options)
+
+    done = backups.restore(file, folder, state=make_state, lake=open_lake)
     _close_to_others(folder / "keys")
     if (folder / "keys").exists() or "SHOPKEEPER_KEY_VAULT" in os.environ:
         with open_shop(folder) as shop:

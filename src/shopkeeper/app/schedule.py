@@ -3,6 +3,7 @@
 import glob
 import socket
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -138,7 +139,9 @@ class Worker:
         except ShopkeeperError as error:
             return self._failed(work, str(error))
         except Exception as error:  # noqa: BLE001 - a job that breaks must not end the worker; it is noted and retried
-            return self._failed(work, f"{type(error).__name__}: {error}")
+            # Not its words: a foreign error may quote the row it failed on, and this goes to the log and the state.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            return self._failed(work, f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}")
         finally:
             ended.set()
             renewal.join()

@@ -11,11 +11,12 @@ from typing import Any, Self
 import pyarrow as pa
 
 from shopkeeper.base.clock import Clock, business_day, system_clock
-from shopkeeper.base.errors import AlreadyThereError, DataError, MissingError
+from shopkeeper.base.errors import AlreadyThereError, DataError, MissingError, StorageError
 from shopkeeper.base.settings import FILE_NAME, Settings, commented_toml, read_settings
 from shopkeeper.collect.safe import Vault, open_vault
 from shopkeeper.schema.query import Query, Value
 from shopkeeper.schema.tables import table as declared_table
+from shopkeeper.storage.backup import is_unfinished
 from shopkeeper.storage.engine import DuckDBEngine, Engine
 from shopkeeper.storage.keys import make_keys, read_keys
 from shopkeeper.storage.lake import Lake
@@ -44,10 +45,38 @@ class Shop:
         self.clock = clock
         self._engine_kind = engine_kind or settings.engine.kind
 
+    @classmethod
+    def open(cls, folder: Path | str, *, engine: str | None = None, clock: Clock = system_clock) -> Self:
+        """Opens a shop folder.
+
+        Args:
+            folder: The folder that `init` made.
+            engine: `duckdb` or `spark`; what the settings say by default.
+            clock: Gives the present instant.
+
+        Raises:
+            MissingError: There is no shop in it.
+            SettingsError: Its settings are wrong.
+            StorageError: A restore into it was not finished.
+        """
+        folder = Path(folder).absolute()
+        if is_unfinished(folder):
+            raise StorageError(
+                "the restore of this shop was killed before its end",
+                place=str(folder),
+                next_step=f"remove {folder}, then shopkeeper restore FILE --shop {folder}",
+            )
+        if not (folder / FILE_NAME).exists():
+            raise MissingError(
+                f"there is no shop in {folder}", next_step=f"shopkeeper init {folder}, or name one with --shop"
+            )
+        return cls(folder, read_settings(folder), clock=clock, engine_kind=engine)
+
     @cached_property
     def lake(self) -> Lake:
         """The Iceberg tables."""
-        return Lake(self.folder / "lake", self.settings.storage.catalog_url or None)
+        storage = self.settings.storage
+        return Lake(self.folder / "lake", storage.catalog_url or None, catalog_options=storage.catalog_options)
 
     @cached_property
     def duckdb(self) -> DuckDBEngine:
@@ -150,15 +179,9 @@ class Shop:
         """Runs a query on DuckDB and gives its rows."""
         return self.duckdb.arrow(query, inputs)
 
-    def run(self, *steps: str, until: str | None = None, as_of: date | None = None, force: bool = False) -> Any:
-        """Refreshes what changed; see `shopkeeper.app.run.run`."""
-        from shopkeeper.app.run import run  # noqa: PLC0415 - run takes a Shop, so it stands above
-
-        return run(self, steps, until=until, as_of=as_of, force=force)
-
     def close(self) -> None:
         """Gives back engines and connections."""
-        for name in ("engine", "duckdb", "state", "vault"):
+        for name in ("engine", "duckdb", "lake", "state", "vault"):
             opened = self.__dict__.pop(name, None)
             if opened is not None:
                 opened.close()
@@ -196,19 +219,7 @@ def init(folder: Path, values: Mapping[str, Any] | None = None) -> Shop:
     return shop
 
 
-def open_shop(folder: Path | str, *, engine: str | None = None, clock: Clock = system_clock) -> Shop:
-    """Opens a shop folder.
-
-    Raises:
-        MissingError: There is no shop in it.
-        SettingsError: Its settings are wrong.
-    """
-    folder = Path(folder).absolute()
-    if not (folder / FILE_NAME).exists():
-        raise MissingError(
-            f"there is no shop in {folder}", next_step=f"shopkeeper init {folder}, or name one with --shop"
-        )
-    return Shop(folder, read_settings(folder), clock=clock, engine_kind=engine)
+open_shop = Shop.open
 
 
 def as_of_or_last(shop: Shop, as_of: date | None) -> date:

@@ -5,8 +5,9 @@ The table feeds the commented `shopkeeper.toml`, the environment, the validation
 
 import difflib
 import json
+import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shopkeeper.base.errors import Fault, SettingsError
@@ -38,6 +40,7 @@ __all__ = [
 
 FILE_NAME = "shopkeeper.toml"
 ENVIRONMENT_PREFIX = "SHOPKEEPER_"
+_SECRET = ("storage.catalog_options", "storage.catalog_url", "storage.state_url", "schedule.loads")
 
 
 def _time_zone(name: str) -> str:
@@ -60,9 +63,17 @@ def _ascending(days: tuple[int, ...]) -> tuple[int, ...]:
     return days
 
 
+def _options(given: tuple[str, ...]) -> tuple[str, ...]:
+    for place, option in enumerate(given):
+        if not option.partition("=")[1]:
+            raise ValueError(f"entry {place + 1} must be name=value")
+    return given
+
+
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 TimeOfDay = Annotated[str, AfterValidator(_clock_time)]
 Rising = Annotated[tuple[int, ...], AfterValidator(_ascending)]
+Options = Annotated[tuple[str, ...], AfterValidator(_options)]
 FourCuts = Annotated[tuple[int, int, int, int], AfterValidator(_ascending)]
 
 
@@ -87,7 +98,11 @@ class ChainSettings(_Section):
 class StorageSettings(_Section):
     """Where things are kept; empty means in the shop folder."""
 
-    catalog_url: str = Field("", description="Iceberg catalog: empty for SQLite in the lake, or a database URL.")
+    catalog_url: str = Field(
+        "",
+        description="Iceberg catalog: empty for SQLite in the lake, postgresql://, https:// (REST), thrift://, glue://.",
+    )
+    catalog_options: Options = Field((), description="What a REST, Hive or Glue catalog needs, each name=value.")
     state_url: str = Field("", description="State store: empty for SQLite, or postgresql+psycopg://user@host/name.")
     keep_days: int = Field(7, ge=0, description="Days for which older states of tables are kept before they expire.")
 
@@ -183,6 +198,16 @@ class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is written.")
 
 
+class _Environment(EnvSettingsSource):
+    """Leaves a value that is no JSON as it is, so that the validation names it together with all other faults."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
 class Settings(BaseSettings):
     """All settings of a shop, frozen after reading."""
 
@@ -211,7 +236,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over file; the file's values come in as the constructor's."""
-        return EnvSettingsSource(settings_cls), init_settings
+        return _Environment(settings_cls), init_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,15 +302,30 @@ def read_settings(folder: Path) -> Settings:
             values = tomllib.loads(file.read_text(encoding="utf-8"))
         except tomllib.TOMLDecodeError as error:
             raise SettingsError("the settings file", [Fault("toml", str(error))], place=str(file)) from error
+    faults = list(_unknown_in(os.environ))
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
-        faults = [fault_of(detail) for detail in error.errors()]
+        faults += [fault_of(detail) for detail in error.errors()]
+    if faults:
         raise SettingsError(
             "the settings", faults, place=f"{file} and {ENVIRONMENT_PREFIX}*", next_step="mend them and try again"
-        ) from error
-    except ValueError as error:  # pydantic-settings wraps what the environment holds
-        raise SettingsError("the environment", [Fault(ENVIRONMENT_PREFIX, str(error))]) from error
+        )
+    return settings
+
+
+def _unknown_in(environment: Iterable[str]) -> Iterator[Fault]:
+    """Names that were meant as settings and are none: the section is misspelt, or an underscore is missing."""
+    known = {setting.environment for setting in settings_table()}
+    single = {name.replace("__", "_"): name for name in known}
+    heads = tuple(f"{ENVIRONMENT_PREFIX}{section.upper()}__" for section, _ in _sections())
+    for given in sorted(environment):
+        name = given.upper()
+        if not name.startswith(ENVIRONMENT_PREFIX) or name.startswith(heads):
+            continue
+        near = single.get(name) or next(iter(difflib.get_close_matches(name, known, 1)), None)
+        if name in single or "__" in name:
+            yield Fault(given, "is no setting" + (f"; did you mean {near}?" if near else ""))
 
 
 def fault_of(detail: Mapping[str, Any]) -> Fault:
@@ -295,7 +335,8 @@ def fault_of(detail: Mapping[str, Any]) -> Fault:
         near = difflib.get_close_matches(path, [setting.name for setting in settings_table()], 1)
         return Fault(path, "is no setting" + (f"; did you mean {near[0]}?" if near else ""))
     message = str(detail["msg"]).removeprefix("Value error, ")
-    return Fault(path, f"{message} (given: {detail['input']!r})")
+    is_secret = path.startswith(_SECRET)
+    return Fault(path, message if is_secret else f"{message} (given: {detail['input']!r})")
 
 
 def _sections() -> list[tuple[str, type[BaseModel]]]:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from shopkeeper.app.copy import backup, restore
 from shopkeeper.app.shop import Shop
-from shopkeeper.cli.options import common, with_shop
+from shopkeeper.cli.options import common, with_shop, working
 from shopkeeper.cli.output import emit
 
 __all__ = ["backup_command", "restore_command"]
@@ -19,7 +19,8 @@ __all__ = ["backup_command", "restore_command"]
 @with_shop
 def backup_command(shop: Shop, file: Path, *, with_keys: bool, as_json: bool) -> None:
     """Write a consistent copy of the shop to FILE while it runs."""
-    done = backup(shop, file, with_keys=with_keys)
+    with working("copy", quiet=as_json):
+        done = backup(shop, file, with_keys=with_keys)
     document = {
         "file": file,
         "taken_at": done.taken_at,
@@ -42,7 +43,8 @@ def backup_command(shop: Shop, file: Path, *, with_keys: bool, as_json: bool) ->
 def restore_command(file: Path, *, folder: Path, as_json: bool, debug: bool) -> None:
     """Make the shop named by --shop, in a new folder, from the backup FILE; every part is checked first."""
     del debug
-    done = restore(file, folder)
+    with working("check and lay down", quiet=as_json):
+        done = restore(file, folder)
     document = {"shop": folder, "taken_at": done.taken_at, "parts": len(done.parts), "keys": done.keys}
 
     def render(console: Console) -> None:

@@ -16,7 +16,7 @@ from shopkeeper.app.load import Receipt
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.clock import zone
 from shopkeeper.base.errors import MissingError
-from shopkeeper.cli.options import with_shop
+from shopkeeper.cli.options import with_shop, working
 from shopkeeper.cli.output import emit, print_rows, rich_table
 
 __all__ = ["load_command", "receipt_document", "render_receipt"]
@@ -65,9 +65,10 @@ def load_command(
         return 0
     if dry_run:
         clock = zone(shop.settings.chain.time_zone)
-        found = loads.preview(
-            shop, table, files, source=source, mapping=chosen, replace=replace, since=since, query=query
-        )
+        with working(f"dry run of {table}", quiet=as_json):
+            found = loads.preview(
+                shop, table, files, source=source, mapping=chosen, replace=replace, since=since, query=query
+            )
         document = receipt_document(found.receipt) | {
             "mapping": origin,
             "rows": found.rows,

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from shopkeeper.app import model as models
 from shopkeeper.app.shop import Shop
-from shopkeeper.cli.options import day_option, with_shop
+from shopkeeper.cli.options import day_option, with_shop, working
 from shopkeeper.cli.output import emit, rich_table
 
 __all__ = ["model_command"]
@@ -48,7 +48,8 @@ def show(shop: Shop, name: str, *, as_json: bool) -> None:
 @with_shop
 def backtest(shop: Shop, name: str, *, as_of: date | None, as_json: bool) -> None:
     """Measure a model again and renew its card."""
-    card = models.backtest(shop, name, as_of)
+    with working(f"back-test of {name}", quiet=as_json):
+        card = models.backtest(shop, name, as_of)
     emit(card, as_json=as_json, render=lambda console: _render(console, card, shop.settings.chain.language))
 
 

@@ -16,7 +16,7 @@ from shopkeeper.base.errors import FaultsError, UsageError
 if TYPE_CHECKING:
     from shopkeeper.app.shop import Shop
 
-__all__ = ["WANTS_DEBUG", "WANTS_JSON", "common", "day_option", "progress_bar", "with_shop"]
+__all__ = ["WANTS_DEBUG", "WANTS_JSON", "common", "day_option", "progress_bar", "with_shop", "working"]
 
 WANTS_JSON = "--json"
 WANTS_DEBUG = "--debug"
@@ -85,6 +85,16 @@ def progress_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None
             bar.update(task, description=what, completed=place - 1, total=of)
 
         yield tell
+
+
+@contextmanager
+def working(what: str, quiet: bool = False) -> Iterator[None]:
+    """A bar with the time that went by, for what cannot say how far it is; it is gone before anything is printed."""
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        bar.add_task(what, total=None)
+        yield
 
 
 def shop_of(shop: "Shop") -> str:

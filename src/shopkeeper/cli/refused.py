@@ -8,7 +8,7 @@ from shopkeeper.app.load import list_refused, replay, show_refused
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.clock import zone
 from shopkeeper.cli.load import receipt_document, render_receipt
-from shopkeeper.cli.options import with_shop
+from shopkeeper.cli.options import with_shop, working
 from shopkeeper.cli.output import emit, print_rows, rich_table
 
 __all__ = ["refused_command"]
@@ -51,6 +51,7 @@ def show(shop: Shop, table: str | None, *, limit: int, as_json: bool) -> None:
 @with_shop
 def replay_(shop: Shop, table: str, *, source: str, mapping: Path | None, replace: bool, as_json: bool) -> int:
     """Let refused rows of TABLE in again after a fix; twice does no harm."""
-    receipt = replay(shop, table, source=source, mapping=mapping, replace=replace)
+    with working(f"replay of {table}", quiet=as_json):
+        receipt = replay(shop, table, source=source, mapping=mapping, replace=replace)
     emit(receipt_document(receipt), as_json=as_json, render=lambda c: render_receipt(c, receipt, "mended"))
     return _REFUSED if receipt.refused else 0

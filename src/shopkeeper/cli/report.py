@@ -19,7 +19,7 @@ from shopkeeper.app.report_words import (
     words,
 )
 from shopkeeper.app.shop import Shop
-from shopkeeper.cli.options import day_option, with_shop
+from shopkeeper.cli.options import day_option, with_shop, working
 from shopkeeper.cli.output import emit, rich_table
 
 __all__ = ["render_report", "report_command"]
@@ -35,7 +35,8 @@ _CHILDREN_SHOWN = 15
 def report_command(shop: Shop, *, as_of: date | None, level: str | None, lang: str | None, as_json: bool) -> None:
     """Print the morning report (早报)."""
     language = lang or shop.settings.chain.language
-    found = report(shop, as_of=as_of, level=level, language=language)
+    with working("report", quiet=as_json):
+        found = report(shop, as_of=as_of, level=level, language=language)
     emit(
         report_document(shop, found),
         as_json=as_json,

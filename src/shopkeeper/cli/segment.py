@@ -8,7 +8,7 @@ import click
 from shopkeeper.app import segment as segments
 from shopkeeper.app.pages.segments import go_back, segment_page
 from shopkeeper.app.shop import Shop, now
-from shopkeeper.cli.options import with_shop
+from shopkeeper.cli.options import with_shop, working
 from shopkeeper.cli.output import emit, print_rows, rich_table
 
 __all__ = ["segment_command"]
@@ -83,7 +83,8 @@ def back(shop: Shop, name: str, version: int, *, as_json: bool) -> None:
 def count(shop: Shop, audience: str, *, as_json: bool) -> None:
     """Count an audience."""
     tree, _ = segments.read_audience(shop, audience)
-    found = segments.count(shop, tree)
+    with working("count", quiet=as_json):
+        found = segments.count(shop, tree)
     rule = segments.say(shop, tree, shop.settings.chain.language)
     share = found.count / found.of if found.of else 0.0
     size = f"[bold]{found.count:,}[/] of {found.of:,} people ({share:.1%})"
@@ -97,7 +98,8 @@ def count(shop: Shop, audience: str, *, as_json: bool) -> None:
 def members(shop: Shop, audience: str, *, as_json: bool) -> None:
     """The people of an audience."""
     tree, _ = segments.read_audience(shop, audience)
-    found = segments.members(shop, tree)["person_id"].to_pylist()
+    with working("members", quiet=as_json):
+        found = segments.members(shop, tree)["person_id"].to_pylist()
     rows = [(person,) for person in found[:50]]
     document = {"count": len(found), "members": found}
     emit(document, as_json=as_json, render=lambda c: print_rows(c, f"{len(found):,} people", ["person_id"], rows))
@@ -110,5 +112,6 @@ def members(shop: Shop, audience: str, *, as_json: bool) -> None:
 def export(shop: Shop, audience: str, file: Path, *, as_json: bool) -> None:
     """Write the people of an audience to a file: .csv, .xlsx, .json or .parquet."""
     tree, _ = segments.read_audience(shop, audience)
-    rows = segments.export(shop, tree, file)
+    with working("export", quiet=as_json):
+        rows = segments.export(shop, tree, file)
     emit({"rows": rows, "file": file}, as_json=as_json, render=lambda c: c.print(f"{rows:,} people in {file}"))

@@ -7,7 +7,7 @@ import click
 from shopkeeper.app import table as tables
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.clock import zone
-from shopkeeper.cli.options import with_shop
+from shopkeeper.cli.options import with_shop, working
 from shopkeeper.cli.output import emit, print_rows, rich_table
 
 __all__ = ["table_command"]
@@ -61,5 +61,6 @@ def show(shop: Shop, name: str, *, rows: int, as_json: bool) -> None:
 @with_shop
 def export(shop: Shop, name: str, file: Path, *, as_json: bool) -> None:
     """Write a table to a file: .parquet, .csv, .json or .xlsx."""
-    rows = tables.export(shop, name, file)
+    with working(f"export of {name}", quiet=as_json):
+        rows = tables.export(shop, name, file)
     emit({"rows": rows, "file": file}, as_json=as_json, render=lambda c: c.print(f"{rows:,} rows in {file}"))

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from shopkeeper.base.errors import StorageError, UnavailableError, UsageError
 from shopkeeper.collect.reader import BATCH_ROWS, Batch, text_batch, unique_headers
@@ -37,7 +38,7 @@ class DatabaseReader:
             raise UsageError("a database needs a query", next_step="shopkeeper load TABLE URL --query 'SELECT …'")
         try:
             parsed = make_url(url)
-            self._engine = create_engine(parsed)
+            self._engine = create_engine(parsed, poolclass=NullPool)
         except ArgumentError as error:
             raise UsageError(
                 "the database URL is malformed", next_step="postgresql+psycopg://user@host/name"

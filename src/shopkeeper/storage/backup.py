@@ -29,7 +29,7 @@ from shopkeeper.storage.lake import Lake, LostFileError
 from shopkeeper.storage.parquet import sync_file, sync_folder
 from shopkeeper.storage.state.content import TableContent
 
-__all__ = ["Backup", "Stored", "backup", "read_manifest", "restore"]
+__all__ = ["Backup", "Stored", "backup", "is_unfinished", "read_manifest", "restore"]
 
 _MANIFEST, _SEAL = "manifest.json", "manifest.json.sha256"
 _RESTORING = ".restoring"
@@ -251,6 +251,7 @@ def restore(
     state: Restorer | None = None,
     vault: Restorer | None = None,
     forget: Callable[[Lake, DuckDBEngine], None] | None = None,
+    lake: Callable[[Path], Lake] = Lake,
     memory_limit: str = "1GB",
 ) -> Backup:
     """Makes a shop from a copy, in a folder that must be new or empty, after checking every part of the copy.
@@ -261,10 +262,11 @@ def restore(
         state: Makes the state store from its file (`State.restore`); by default the file is only laid down.
         vault: The same for the vault; opening it then shreds what bears a tombstone.
         forget: Takes out of the lake whoever was erased since the copy was taken; called before anything can be served.
+        lake: Opens the new shop's lake in its folder; by default with its own catalog there.
         memory_limit: How much memory checking the tables may take.
 
     Raises:
-        AlreadyThereError: The folder holds something.
+        AlreadyThereError: The folder, or the catalog, holds something.
         StorageError: A part is damaged, or a table does not hold what the copy says; the folder is as it was.
     """
     manifest = read_manifest(file)
@@ -275,12 +277,13 @@ def restore(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         (folder / _RESTORING).touch()
+        sync_folder(folder)
         _lay_down(file, folder, manifest)
-        with _restored(folder, memory_limit) as (lake, engine):
-            _register(lake, manifest)
-            _compare(lake, engine, manifest)
+        with _restored(lake(folder / "lake"), folder, memory_limit) as (made_lake, engine):
+            _register(made_lake, manifest)
+            _compare(made_lake, engine, manifest)
             if forget is not None:
-                forget(lake, engine)
+                forget(made_lake, engine)
         for name, restorer in zip(_STORES, (state, vault), strict=True):
             if name in manifest.stores and restorer is not None:
                 laid = folder / f"{name}.db"
@@ -297,6 +300,11 @@ def restore(
             folder.rmdir()
         raise
     return manifest
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a restore into a folder was killed, so that what is there is no shop yet."""
+    return (folder / _RESTORING).exists()
 
 
 def _check(file: Path, manifest: Backup) -> None:
@@ -346,12 +354,21 @@ def _place(name: str) -> Path:
 
 
 @contextmanager
-def _restored(folder: Path, memory_limit: str) -> Iterator[tuple[Lake, DuckDBEngine]]:
-    lake = Lake(folder / "lake")
+def _restored(lake: Lake, folder: Path, memory_limit: str) -> Iterator[tuple[Lake, DuckDBEngine]]:
+    """The lake of the new shop, whose catalog must be empty and is so again if anything goes wrong."""
+    if there := lake.tables():
+        lake.close()
+        raise AlreadyThereError(
+            f"the catalog has {len(there)} tables already", next_step="name an empty one in storage.catalog_url"
+        )
     with tempfile.TemporaryDirectory(prefix=".spill-", dir=folder) as spill:
         engine = DuckDBEngine(lake, spill=Path(spill), memory_limit=memory_limit)
         try:
             yield lake, engine
+        except BaseException:
+            for name in lake.tables():
+                lake.drop(name)
+            raise
         finally:
             engine.close()
             lake.close()

@@ -1,5 +1,7 @@
 """The catalog of the lake: PyIceberg's SQL catalog, made durable, quick to read and safe for several processes.
 
+It may be a service instead (`catalog_service.py`).
+
 A commit is one row of the catalog that moves from one metadata file to the next, so whatever the new one names must be
 on the disk before: `DurableIO` syncs every file PyIceberg writes and the folder it stands in.
 """
@@ -8,7 +10,8 @@ import io
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +20,14 @@ from uuid import uuid4
 
 import pyarrow.fs
 from pyiceberg import exceptions
+from pyiceberg.catalog import Catalog
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
+from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.metadata import TableMetadataUtil
-from sqlalchemy import event, select
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy import event, make_url, select
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from shopkeeper.base.errors import (
@@ -35,12 +40,16 @@ from shopkeeper.base.errors import (
     StorageError,
     UnavailableError,
 )
+from shopkeeper.storage.catalog_service import driver_error, is_service, open_service
 from shopkeeper.storage.parquet import sync_folder
+from shopkeeper.storage.state.database import prepare_postgres, read_url
+from shopkeeper.storage.state.failure import failure_of
 
-__all__ = ["ERRORS", "DurableIO", "LakeCatalog", "open_catalog", "translated"]
+__all__ = ["ERRORS", "DurableIO", "LakeCatalog", "all_tables", "open_catalog", "register", "translated"]
 
 _BUSY_MILLISECONDS = 30_000
 _OPEN_TRIES = 10
+_READ_TRIES = 20
 
 ERRORS: Mapping[type[Exception], type[ShopkeeperError]] = {
     exceptions.CommitFailedException: ConflictError,
@@ -89,11 +98,14 @@ def translated(what: str) -> Iterator[None]:
         raise StorageError(
             f"it is not known whether the change of {what} was committed", next_step="shopkeeper check"
         ) from error
-    except (SQLAlchemyError, OSError, ValueError, KeyError) as error:
-        kind = ConflictError if "database is locked" in str(error) else StorageError
+    except SQLAlchemyError as error:
+        raise failure_of(error, what) from error
+    except (OSError, ValueError, KeyError) as error:
+        # What REST's library raises is an OSError too.
+        kind = driver_error(error) or StorageError
         raise kind(f"{what} could not be read or written: {error}") from error
     except Exception as error:
-        mine = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None)
+        mine = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None) or driver_error(error)
         if mine is None:
             raise
         if mine is ConflictError:
@@ -147,6 +159,9 @@ class DurableIO(PyArrowFileIO):
         return _DurableFile(location=location, path=path, fs=self.fs_by_scheme(scheme, host))
 
 
+_IO = f"{__name__}.{DurableIO.__name__}"
+
+
 class LakeCatalog(SqlCatalog):
     """PyIceberg's SQL catalog; a table whose row did not change is not parsed again.
 
@@ -156,10 +171,18 @@ class LakeCatalog(SqlCatalog):
     def __init__(self, name: str, **properties: str) -> None:
         self._parsed: dict[str, IcebergTable] = {}
         self._lock = threading.Lock()
-        super().__init__(name, **properties)
-        if self.engine.dialect.name == "sqlite":
-            event.listen(self.engine, "connect", _set_up)
-            self.engine.dispose()
+        try:
+            super().__init__(name, **properties)
+        except SQLAlchemyError:
+            if hasattr(self, "engine"):
+                self.engine.dispose()
+            raise
+        # Who drops a lake without closing it leaves no connection open.
+        weakref.finalize(self, self.engine.dispose)
+        event.listen(
+            self.engine, "connect", _prepare_sqlite if self.engine.dialect.name == "sqlite" else prepare_postgres
+        )
+        self.engine.dispose()
 
     def _convert_orm_to_iceberg(self, orm_table: IcebergTables) -> IcebergTable:
         name = orm_table.table_name
@@ -178,42 +201,114 @@ class LakeCatalog(SqlCatalog):
         with Session(self.engine) as session:
             return [self._convert_orm_to_iceberg(row) for row in session.scalars(select(IcebergTables).where(wanted))]
 
-    def register(self, identifier: str, metadata: str) -> None:
-        """Makes a table from the text of its metadata."""
-        parsed = TableMetadataUtil.parse_raw(metadata)
-        place = f"{parsed.location}/metadata/00000-{uuid4()}.metadata.json"
-        self._write_metadata(parsed, self._load_file_io(parsed.properties, place), place)
-        self.register_table(identifier, place)
-
     def close(self) -> None:
         """Closes the connections."""
         self.engine.dispose()
 
 
-def open_catalog(name: str, url: str, warehouse: Path) -> LakeCatalog:
-    """Opens a catalog, making its tables and the namespace where they are missing; two processes may do so at once."""
+def open_catalog(name: str, url: str, warehouse: Path, options: Sequence[str] = ()) -> Catalog:
+    """Opens a catalog, making its tables and the namespace where they are missing; two processes may do so at once.
+
+    Args:
+        name: Name of the catalog and of the namespace.
+        url: A database URL, or the address of a service.
+        warehouse: Folder of the tables.
+        options: PyIceberg's properties for a service, each `name=value`.
+
+    Raises:
+        UnavailableError: The service cannot be reached, or what talks to it is not installed.
+        StorageError: It refused.
+    """
+    place = _without_password(url)
+    with translated(f"the lake's catalog at {place}"):
+        if not is_service(url):
+            return _open_database(name, url, warehouse)
+        catalog = open_service(name, url, options, _IO)
+        _make_namespace(catalog, name)
+        return catalog
+
+
+def all_tables(catalog: Catalog, namespace: str) -> list[IcebergTable]:
+    """All tables as they stand at one instant.
+
+    A service gives one table at a time: it is asked until two rounds in a row say the same, which then stood at the
+    instant between them, since a table never goes back to an older metadata file.
+
+    Raises:
+        ConflictError: The tables changed faster than they could be read.
+    """
+    if isinstance(catalog, LakeCatalog):
+        return catalog.all_tables(namespace)
+    before: dict[str, str] = {}
+    for _ in range(_READ_TRIES):
+        tables = [catalog.load_table(identifier) for identifier in catalog.list_tables(namespace)]
+        found = {".".join(table.name()): table.metadata_location for table in tables}
+        if found == before:
+            return tables
+        before = found
+    raise ConflictError("the tables changed faster than they could be read", next_step="do the same again")
+
+
+def register(catalog: Catalog, identifier: str, metadata: str) -> None:
+    """Makes a table from the text of its metadata."""
+    parsed = TableMetadataUtil.parse_raw(metadata)
+    place = f"{parsed.location}/metadata/00000-{uuid4()}.metadata.json"
+    ToOutputFile.table_metadata(parsed, DurableIO().new_output(place))
+    catalog.register_table(identifier, place)
+
+
+def _open_database(name: str, url: str, warehouse: Path) -> LakeCatalog:
     properties = {
         "type": "sql",
-        "uri": url,
+        "uri": read_url(url, "catalog").render_as_string(hide_password=False),
         "warehouse": f"file://{warehouse}",
-        "py-io-impl": f"{__name__}.{DurableIO.__name__}",
+        "py-io-impl": _IO,
         "pool_pre_ping": "true",
     }
     for attempt in range(_OPEN_TRIES):
+        catalog = None
         try:
             catalog = LakeCatalog(name, **properties)
             with suppress(exceptions.NamespaceAlreadyExistsError):
                 catalog.create_namespace(name)
-        except (IntegrityError, OperationalError, ProgrammingError) as error:
+        except ModuleNotFoundError as error:
+            raise UnavailableError(
+                "the PostgreSQL driver is not installed", next_step="pip install 'shopkeeper[postgres]'"
+            ) from error
+        except (IntegrityError, OperationalError, ProgrammingError):
+            if catalog is not None:
+                catalog.close()
             if attempt == _OPEN_TRIES - 1:
-                raise StorageError(f"the lake's catalog cannot be opened: {error}", place=url) from error
+                raise
             time.sleep(0.05 * (attempt + 1))
         else:
             return catalog
     raise AssertionError("unreachable")
 
 
-def _set_up(connection: Any, _: object) -> None:
+def _make_namespace(catalog: Catalog, name: str) -> None:
+    for attempt in range(_OPEN_TRIES):
+        try:
+            catalog.create_namespace(name)
+        except exceptions.NamespaceAlreadyExistsError:
+            return
+        except exceptions.ServerError:
+            # Apache's own server says so to all but one of those that make it at once.
+            if attempt == _OPEN_TRIES - 1:
+                raise
+            time.sleep(0.05 * (attempt + 1))
+        else:
+            return
+
+
+def _without_password(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return url.partition("://")[0]
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
     cursor.execute("PRAGMA journal_mode = WAL")

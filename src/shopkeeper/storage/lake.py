@@ -24,7 +24,7 @@ from shopkeeper.schema.query import Bounds
 from shopkeeper.schema.table import Table
 from shopkeeper.schema.tables import TABLES
 from shopkeeper.schema.tables import table as declared_table
-from shopkeeper.storage.catalog import open_catalog, translated
+from shopkeeper.storage.catalog import all_tables, open_catalog, register, translated
 from shopkeeper.storage.iceberg import iceberg_schema, iceberg_type, partition_spec
 from shopkeeper.storage.parquet import STAGING_PREFIX
 from shopkeeper.storage.retrying import retrying
@@ -79,19 +79,25 @@ class Lake:
 
     Args:
         location: Folder of the data and, by default, of the catalog.
-        catalog_url: `sqlite:///…` or another URL of a PyIceberg SQL catalog; by default `catalog.db` in `location`.
+        catalog_url: Address of the catalog, a database or a service; by default `catalog.db` in `location`.
         tables: The declared tables; the dictionary unless a test brings its own.
+        catalog_options: PyIceberg's properties for a service, each `name=value`.
     """
 
-    def __init__(self, location: Path, catalog_url: str | None = None, tables: Mapping[str, Table] = TABLES) -> None:
+    def __init__(
+        self,
+        location: Path,
+        catalog_url: str | None = None,
+        tables: Mapping[str, Table] = TABLES,
+        catalog_options: Sequence[str] = (),
+    ) -> None:
         self.location = location.absolute()
         self.location.mkdir(parents=True, exist_ok=True)
         self._tables = tables
         self._lock = threading.Lock()
         self._planned: dict[tuple[str, str, Bounds | None], Scan] = {}
-        self._catalog = open_catalog(
-            NAMESPACE, catalog_url or f"sqlite:///{self.location / 'catalog.db'}", self.location
-        )
+        url = catalog_url or f"sqlite:///{self.location / 'catalog.db'}"
+        self._catalog = open_catalog(NAMESPACE, url, self.location, catalog_options)
 
     def tables(self) -> list[str]:
         """The names of the tables that were ever written."""
@@ -150,7 +156,7 @@ class Lake:
     def point(self) -> dict[str, int]:
         """The present snapshot of every table that has one, all of one instant."""
         with translated("the lake"):
-            tables = self._catalog.all_tables(NAMESPACE)
+            tables = all_tables(self._catalog, NAMESPACE)
         current = {table.name()[-1]: table.current_snapshot() for table in tables}
         return {name: snapshot.snapshot_id for name, snapshot in current.items() if snapshot is not None}
 
@@ -173,7 +179,7 @@ class Lake:
         location = f"file://{self.location / NAMESPACE / name}"
         made = {**json.loads(definition), "location": location, "table-uuid": str(uuid4()), "last-sequence-number": 0}
         with translated(f"table {name}"):
-            self._catalog.register(f"{NAMESPACE}.{name}", json.dumps(made))
+            register(self._catalog, f"{NAMESPACE}.{name}", json.dumps(made))
 
     def scan(self, name: str, bounds: Bounds | None = None, snapshot: int | None = None) -> Scan:
         """Plans the reading of a table as it stands now (or at a snapshot)."""

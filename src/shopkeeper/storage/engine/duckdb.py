@@ -16,9 +16,45 @@ from shopkeeper.storage.engine.contract import Inputs, check_columns
 from shopkeeper.storage.lake import Lake, LostFileError, Scan
 from shopkeeper.storage.parquet import publish, staging, with_rows
 
-__all__ = ["DuckDBEngine"]
+__all__ = ["ERRORS", "DuckDBEngine"]
 
 _PARTITION = "shopkeeper_partition"
+
+ERRORS: Mapping[type[duckdb.Error], type[ShopkeeperError]] = {
+    duckdb.ConversionException: DataError,
+    duckdb.DataError: DataError,
+    duckdb.InvalidInputException: DataError,
+    duckdb.OutOfRangeException: DataError,
+    duckdb.BinderException: QueryError,
+    duckdb.CatalogException: QueryError,
+    duckdb.ConstraintException: QueryError,
+    duckdb.DatabaseError: QueryError,
+    duckdb.DependencyException: QueryError,
+    duckdb.Error: QueryError,
+    duckdb.IntegrityError: QueryError,
+    duckdb.InvalidTypeException: QueryError,
+    duckdb.NotImplementedException: QueryError,
+    duckdb.NotSupportedError: QueryError,
+    duckdb.ParserException: QueryError,
+    duckdb.PermissionException: QueryError,
+    duckdb.ProgrammingError: QueryError,
+    duckdb.SequenceException: QueryError,
+    duckdb.SyntaxException: QueryError,
+    duckdb.TypeMismatchException: QueryError,
+    duckdb.ConnectionException: StorageError,
+    duckdb.FatalException: StorageError,
+    duckdb.HTTPException: StorageError,
+    duckdb.IOException: StorageError,
+    duckdb.InternalError: StorageError,
+    duckdb.InternalException: StorageError,
+    duckdb.InterruptException: StorageError,
+    duckdb.OperationalError: StorageError,
+    duckdb.OutOfMemoryException: StorageError,
+    duckdb.ResourceInUseException: StorageError,
+    duckdb.SerializationException: StorageError,
+    duckdb.TransactionException: StorageError,
+}
+"""What each of DuckDB's errors is to a person."""
 
 
 class DuckDBEngine:
@@ -218,12 +254,12 @@ def translated(what: str) -> Iterator[None]:
         yield
     except ShopkeeperError:
         raise
-    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-        kind = LostFileError if re.search(r"No files found|No such file", str(error)) else StorageError
-        raise kind(
-            f"{what} could not be computed: {error}", next_step="raise engine.memory_limit or free the disk"
-        ) from error
-    except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException) as error:
-        raise DataError(f"{what} met a value it cannot take: {error}") from error
     except duckdb.Error as error:
-        raise QueryError(f"{what} was refused by DuckDB: {error}") from error
+        kind = next((ERRORS[each] for each in type(error).__mro__ if each in ERRORS), StorageError)
+        if kind is StorageError:
+            lost = re.search(r"No files found|No such file", str(error))
+            raise (LostFileError if lost else StorageError)(
+                f"{what} could not be computed: {error}", next_step="raise engine.memory_limit or free the disk"
+            ) from error
+        said = "met a value it cannot take" if kind is DataError else "was refused by DuckDB"
+        raise kind(f"{what} {said}: {error}") from error

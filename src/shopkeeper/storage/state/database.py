@@ -16,7 +16,7 @@ from sqlalchemy.sql.schema import Table
 from shopkeeper.base.errors import UnavailableError, UsageError
 from shopkeeper.storage.state.failure import translated
 
-__all__ = ["BUSY_SECONDS", "Database", "connect_engine", "read_url"]
+__all__ = ["BUSY_SECONDS", "Database", "connect_engine", "prepare_postgres", "read_url"]
 
 BUSY_SECONDS = 10
 _WRITES = "shopkeeper_writes"
@@ -67,29 +67,31 @@ class Database:
         self.engine.dispose()
 
 
-def read_url(text: str) -> URL:
-    """Reads the address of a state store: `sqlite:///FILE`, a bare file path, or `postgresql://…`.
+def read_url(text: str, what: str = "state store") -> URL:
+    """Reads the address of a database: `sqlite:///FILE`, a bare file path, or `postgresql://…`.
+
+    Args:
+        text: The address.
+        what: What is kept there.
 
     Raises:
         UsageError: It is none of these; the message leaves the password out.
     """
     if "://" not in text:
         return URL.create("sqlite", database=text)
+    next_step = "write sqlite:///FILE or postgresql://USER@HOST/NAME"
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
-        raise UsageError(
-            "the address of the state store cannot be read",
-            next_step="write sqlite:///FILE or postgresql://USER@HOST/NAME",
-        ) from None
+        raise UsageError(f"the address of the {what} cannot be read", next_step=next_step) from None
     name = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite", "postgres": "postgresql+psycopg"}.get(url.drivername)
     if url.drivername in ("postgresql", "postgresql+psycopg"):
         name = "postgresql+psycopg"
     if name is None or (name == "sqlite" and not url.database):
         raise UsageError(
-            f"'{url.drivername}' holds no state store",
+            f"'{url.drivername}' holds no {what}",
             place=url.render_as_string(hide_password=True),
-            next_step="write sqlite:///FILE or postgresql://USER@HOST/NAME",
+            next_step=next_step,
         )
     return url.set(drivername=name)
 
@@ -116,7 +118,7 @@ def connect_engine(url: URL, *, foreign_keys: bool = True) -> Engine:
             place=url.render_as_string(hide_password=True),
             next_step="pip install shopkeeper[postgres]",
         ) from error
-    event.listen(engine, "connect", _prepare_postgres)
+    event.listen(engine, "connect", prepare_postgres)
     return engine
 
 
@@ -149,7 +151,8 @@ def _sqlite_engine(url: URL, *, foreign_keys: bool) -> Engine:
     return engine
 
 
-def _prepare_postgres(connection: Any, _record: object) -> None:
+def prepare_postgres(connection: Any, _record: object) -> None:
+    """Sets up a new connection to PostgreSQL: durable commits, instants in UTC, no endless wait."""
     with connection.cursor() as cursor:
         cursor.execute("SET TIME ZONE 'UTC'")
         cursor.execute("SET synchronous_commit = on")
