@@ -1,11 +1,13 @@
 import re
-from datetime import timedelta
+import tempfile
+import tracemalloc
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from shopkeeper.app.pages.upload import ENDINGS, find_upload, keep_upload
+from shopkeeper.app.pages.upload import ENDINGS, Incoming, Upload, discard, find_upload, keep_upload
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.schema.query import Query
@@ -23,6 +25,12 @@ def _send(client: httpx.Client, content: bytes, name: str = "goods.csv") -> http
     data = {"csrf": token(client, "/upload"), "table": "product", "source": "erp"}
     headers = {"origin": str(client.base_url).rstrip("/")}
     return client.post("/upload", data=data, files={"file": (name, content, "text/csv")}, headers=headers)
+
+
+def _keep(shop: Shop, name: str, *, by: str, now: datetime, table: str = "product") -> Upload:
+    incoming = Incoming(shop, now)
+    incoming.write(CSV)
+    return keep_upload(incoming, name, table=table, source="erp", by=by, now=now)
 
 
 def _act(client: httpx.Client, place: str, action: str, changes: dict[str, str] | None = None) -> httpx.Response:
@@ -77,7 +85,7 @@ def test_only_files_that_can_be_read_are_kept(client: httpx.Client, name: str) -
 
 
 def test_a_file_is_seen_by_who_brought_it_only(client: httpx.Client, shop: Shop) -> None:
-    kept = keep_upload(shop, "a.csv", [CSV], table="product", source="erp", by="somebody else", now=shop.clock())
+    kept = _keep(shop, "a.csv", by="somebody else", now=shop.clock())
     assert client.get(f"/upload/{kept.id}").status_code == 404
     with pytest.raises(MissingError):
         find_upload(shop, "../../keys", by="somebody else")
@@ -85,15 +93,15 @@ def test_a_file_is_seen_by_who_brought_it_only(client: httpx.Client, shop: Shop)
 
 def test_a_file_is_kept_for_an_hour_at_most(shop: Shop) -> None:
     now = shop.clock()
-    old = keep_upload(shop, "a.csv", [CSV], table="product", source="erp", by="ada", now=now - timedelta(hours=2))
-    keep_upload(shop, "b.csv", [CSV], table="product", source="erp", by="ada", now=now)
+    old = _keep(shop, "a.csv", by="ada", now=now - timedelta(hours=2))
+    _keep(shop, "b.csv", by="ada", now=now)
     with pytest.raises(MissingError):
         find_upload(shop, old.id, by="ada")
 
 
 def test_a_computed_table_takes_no_file(shop: Shop) -> None:
     with pytest.raises(UsageError, match="profile"):
-        keep_upload(shop, "a.csv", [CSV], table="profile", source="erp", by="ada", now=shop.clock())
+        _keep(shop, "a.csv", by="ada", now=shop.clock(), table="profile")
 
 
 def test_nobody_sends_a_file_without_signing_in(visitor: httpx.Client) -> None:
@@ -113,3 +121,57 @@ def test_a_body_that_is_too_large_is_refused(client: httpx.Client) -> None:
 def test_the_endings_offered_are_those_accepted(client: httpx.Client) -> None:
     assert f'accept="{",".join(ENDINGS)}"' in client.get("/upload").text
     assert Path("x.csv").suffix in ENDINGS
+
+
+def test_a_waiting_file_is_in_the_clear_nowhere(
+    client: httpx.Client, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted phones and names in well-formed and broken rows, in a file of many pieces, from its coming to its end."""
+    words = ["13812345678", "canary.one@example.com", "欧阳金丝雀"]
+    head = "会员卡号,手机号,邮箱,姓名\n"
+    rows = "".join(f"M{i:05},{words[0]},{words[1]},{words[2]}\n" for i in range(30_000)) + f"{words[0]},{words[2]}\n"
+    content = (head + rows).encode("gb18030")
+    assert len(content) > 1 << 20  # Starlette would have written it to a temporary file
+    planted = [word.encode(encoding) for word in words for encoding in ("utf-8", "gb18030")]
+
+    def rolled(_: object) -> None:
+        raise AssertionError("a file in the clear was written")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", rolled)
+    data = {"csrf": token(client, "/upload"), "table": "customer", "source": "crm"}
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    files = {"file": ("members.csv", content, "text/csv")}
+    place = client.post("/upload", data=data, files=files, headers=headers).headers["location"]
+    assert _found_in(shop.spill, planted) == []
+    assert _act(client, place, "try").status_code == 200
+    assert _found_in(shop.spill, planted) == []
+    assert _act(client, place, "discard").status_code == 303
+    (shop.spill / "plain.csv").write_bytes(content[:2000])
+    assert _found_in(shop.spill, planted) != []  # the search can find what it looks for
+    (shop.spill / "plain.csv").unlink()
+
+
+def _found_in(folder: Path, planted: list[bytes]) -> list[str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path.name for path in files if any(word in path.read_bytes() for word in planted)]
+
+
+def test_a_large_file_comes_in_in_constant_memory(shop: Shop) -> None:
+    now = shop.clock()
+    tracemalloc.start()
+    incoming = Incoming(shop, now)
+    for _ in range(400):
+        incoming.write(b"0123456789abcdef" * 4096)
+    kept = keep_upload(incoming, "a.csv", table="product", source="erp", by="ada", now=now)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4 << 20  # of 26 MB
+    discard(shop, kept)
+
+
+def test_a_file_of_a_page_too_old_is_not_kept(client: httpx.Client, shop: Shop) -> None:
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    before = set((shop.spill / "uploads").iterdir()) if (shop.spill / "uploads").exists() else set()
+    data = {"csrf": "0" * 80, "table": "product", "source": "erp"}
+    assert client.post("/upload", data=data, files={"file": ("a.csv", CSV)}, headers=headers).status_code == 403
+    assert set((shop.spill / "uploads").iterdir()) <= before

@@ -18,6 +18,7 @@ from shopkeeper.collect.receipt import Receipt
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import TableKind
 from shopkeeper.schema.tables import table as declared_table
+from shopkeeper.storage.sealed import SealedFile
 
 __all__ = ["Receipt", "list_refused", "load", "mapping_for", "preview", "propose", "replay", "show_refused"]
 
@@ -33,14 +34,22 @@ def loader(shop: Shop) -> Loader:
     )
 
 
-def propose(shop: Shop, table: str, file: str, *, source: str = "file", query: str | None = None) -> Proposal:
+def propose(
+    shop: Shop, table: str, file: str | SealedFile, *, source: str = "file", query: str | None = None
+) -> Proposal:
     """Proposes a mapping for a file by its headers and values."""
     _loadable(table)
     return loader(shop).propose(table, file, name=source, query=query)
 
 
 def mapping_for(
-    shop: Shop, table: str, files: Sequence[str], *, source: str, mapping: Path | None, query: str | None = None
+    shop: Shop,
+    table: str,
+    files: Sequence[str | SealedFile],
+    *,
+    source: str,
+    mapping: Path | None,
+    query: str | None = None,
 ) -> tuple[Mapping, str]:
     """Gives the mapping of a load and where it comes from: the file named, the one saved, or a proposal.
 
@@ -72,7 +81,7 @@ def mapping_for(
 def preview(
     shop: Shop,
     table: str,
-    files: Sequence[str],
+    files: Sequence[str | SealedFile],
     *,
     source: str = "file",
     mapping: Mapping | None = None,
@@ -91,7 +100,7 @@ def preview(
 def load(
     shop: Shop,
     table: str,
-    files: Sequence[str],
+    files: Sequence[str | SealedFile],
     *,
     source: str = "file",
     mapping: Path | Mapping | None = None,
@@ -106,7 +115,7 @@ def load(
     Args:
         shop: The shop.
         table: A source table.
-        files: Paths, or one database URL.
+        files: Paths or sealed files, or one database URL.
         source: Name of the source system.
         mapping: A mapping or its file; the saved or a proposed one by default.
         replace: Whether rows may replace facts under the same key.
@@ -204,11 +213,11 @@ def _loadable(table: str) -> None:
         )
 
 
-def _content_hash(files: Sequence[str], query: str | None) -> str:
+def _content_hash(files: Sequence[str | SealedFile], query: str | None) -> str:
     digest = hashlib.sha256((query or "").encode())
     for name in files:
-        file = Path(name)
-        if "://" in name or not file.exists():
+        file = Path(name) if isinstance(name, str) else name
+        if isinstance(file, Path) and ("://" in str(name) or not file.exists()):
             digest.update(_shown(name).encode())
             continue
         with file.open("rb") as opened:
@@ -217,8 +226,10 @@ def _content_hash(files: Sequence[str], query: str | None) -> str:
     return digest.hexdigest()
 
 
-def _shown(name: str) -> str:
+def _shown(name: str | SealedFile) -> str:
     """A file's name without its folder, a database's address without who and what signs in."""
+    if isinstance(name, SealedFile):
+        return name.name
     if "://" in name:
         scheme, _, rest = name.partition("://")
         return f"{scheme}://{rest.rpartition('@')[2]}"

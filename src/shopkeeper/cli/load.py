@@ -95,8 +95,12 @@ def render_receipt(console: Console, receipt: Receipt, origin: str) -> None:
         f"[bold]{r.table}[/]: received {r.received:,} = stored {r.stored:,} + updated {r.updated:,} "
         f"+ duplicate {r.duplicate:,} + refused {r.refused:,}   ({r.seconds:.1f} s, {origin} mapping)"
     )
+    if r.left_out:
+        console.print(f"left out, nothing in {r.table} is called so: {', '.join(r.left_out)}", markup=False)
+    if r.settled:
+        console.print(f"refused before, come in mended now: {r.settled:,}")
     if r.skipped:
-        console.print(f"skipped before counting (older than the watermark, or total lines): {r.skipped:,}")
+        console.print(f"skipped before counting, older than the watermark: {r.skipped:,}")
     if r.identifiers:
         console.print(f"identifiers newly noted, as tokens: {r.identifiers:,}")
     if r.refused:

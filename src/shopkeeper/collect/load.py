@@ -10,22 +10,22 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from shopkeeper.base.errors import ConflictError
+from shopkeeper.collect.corrected import corrected
 from shopkeeper.collect.judge import Judge
 from shopkeeper.collect.mapping import Mapping
 from shopkeeper.collect.people import merge_identifiers
 from shopkeeper.collect.propose import Proposal, propose
-from shopkeeper.collect.reader import BATCH_ROWS, Batch, Broken, text_batch
+from shopkeeper.collect.reader import BATCH_ROWS
 from shopkeeper.collect.receipt import Receipt
-from shopkeeper.collect.refused import Refused, add_refused, open_refused, settle_refused
-from shopkeeper.collect.settle import Settled, commit, settle
+from shopkeeper.collect.refused import Waiting, add_refused, open_refused, settle_refused
+from shopkeeper.collect.settle import Settled, commit, first_rows, settle
 from shopkeeper.collect.source import open_source
 from shopkeeper.collect.stage import Stage
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.engine.duckdb import DuckDBEngine
 from shopkeeper.storage.lake import Lake
+from shopkeeper.storage.sealed import SealedFile
 from shopkeeper.storage.token import Tokens
 from shopkeeper.storage.vault import Vault
 
@@ -75,12 +75,14 @@ class Loader:
     cutover_hour: int = 0
     sample_rows: int = 20
 
-    def propose(self, table: str, source: str, *, name: str = "file", query: str | None = None) -> Proposal:
+    def propose(
+        self, table: str, source: str | SealedFile, *, name: str = "file", query: str | None = None
+    ) -> Proposal:
         """Proposes a mapping for a file by its headers and values.
 
         Args:
             table: The table it is to go to.
-            source: A path or a database URL.
+            source: A path, a sealed file or a database URL.
             name: What the source system is to be called.
             query: The query, for a database.
         """
@@ -88,7 +90,7 @@ class Loader:
 
     def preview(
         self,
-        sources: Sequence[str],
+        sources: Sequence[str | SealedFile],
         mapping: Mapping,
         *,
         now: datetime,
@@ -100,12 +102,13 @@ class Loader:
         """Says what a load would do, and changes nothing; arguments as for `load`."""
         options = _Options(replace, since, watermark, query, dry_run=True)
         with self._staged(sources, mapping, now, options) as (stage, settled, receipt):
-            rows, refused = _sample(settled, self.sample_rows), _refused_sample(stage, self.sample_rows)
+            rows = first_rows(self.engine, settled, self.sample_rows)
+            refused = _refused_sample(stage, self.sample_rows)
             return Preview(receipt, stage.judge.given, rows, refused)
 
     def load(
         self,
-        sources: Sequence[str],
+        sources: Sequence[str | SealedFile],
         mapping: Mapping,
         *,
         now: datetime,
@@ -118,7 +121,7 @@ class Loader:
         """Loads files or a query; all of it is committed together, and loading the same again changes nothing.
 
         Args:
-            sources: Paths or a database URL.
+            sources: Paths, sealed files, or a database URL.
             mapping: How columns follow.
             now: The present instant.
             replace: Whether rows may replace facts under the same key.
@@ -139,7 +142,8 @@ class Loader:
         for attempt in range(_TRIES):
             try:
                 with self._staged(sources, mapping, now, options) as (stage, settled, receipt):
-                    return self._written(stage, settled, receipt)
+                    written = self._written(stage, settled, receipt)
+                    return replace_fields(written, settled=self._settle_corrected(stage, settled, now))
             except ConflictError:
                 if attempt == _TRIES - 1:
                     raise
@@ -176,7 +180,7 @@ class Loader:
             ordinals = {place: row.ordinal for place, row in enumerate(untyped, start=1) if row.ordinal is not None}
             stage = self._stage(mapping, folder, now, _Options(replace), ordinals)
             if untyped:
-                stage.take(_Waiting(untyped, mapping.headers))
+                stage.take(Waiting(untyped, mapping.headers))
             stage.take_typed([(row.number, row.file_name, dict(row.cells)) for row in waiting if row.typed])
             settled = self._settled(stage, replace=replace)
             receipt = self._written(stage, settled, _receipt(stage, settled, monotonic() - started))
@@ -192,21 +196,41 @@ class Loader:
         commit(self.lake, self.engine, settled, note)
         return replace_fields(receipt, identifiers=new)
 
+    def _settle_corrected(self, stage: Stage, settled: Settled, now: datetime) -> int:
+        """Settles the rows refused before that this load brought in mended, and says how many."""
+        mapping, turned = stage.mapping, stage.turned_ids()
+        for _ in range(_TRIES):
+            if not (settled.stored or settled.updated):
+                return 0
+            waiting = open_refused(
+                self.engine, self.vault, table=mapping.table, source=mapping.source, but=turned, most=BATCH_ROWS
+            )
+            ids = corrected(self.engine, stage, settled, waiting)
+            try:
+                settle_refused(self.lake, self.engine, self.vault, ids, now, state="corrected")
+            except ConflictError:
+                continue  # the load itself is committed; the list alone moved on
+            return len(ids)
+        return 0
+
     @contextmanager
     def _staged(
-        self, sources: Sequence[str], mapping: Mapping, now: datetime, options: "_Options"
+        self, sources: Sequence[str | SealedFile], mapping: Mapping, now: datetime, options: "_Options"
     ) -> Iterator[tuple[Stage, Settled, Receipt]]:
         if options.since is not None:
             mapping.declared.column(options.since)
         started = monotonic()
         with self._scratch() as folder:
             stage = self._stage(mapping, folder, now, options)
+            left_out: list[str] = []
             for source in sources:
                 reader = open_source(source, mapping.shape, query=options.query, wanted=mapping.headers)
                 mapping.check_headers(reader.headers, reader.name)
+                left_out += [name for name in reader.headers if name not in mapping.headers]
                 stage.take(reader, options.progress)
             settled = self._settled(stage, replace=options.replace)
-            yield stage, settled, _receipt(stage, settled, monotonic() - started)
+            receipt = _receipt(stage, settled, monotonic() - started)
+            yield stage, settled, replace_fields(receipt, left_out=tuple(dict.fromkeys(left_out)))
 
     def _settled(self, stage: Stage, *, replace: bool) -> Settled:
         table = stage.mapping.declared
@@ -253,29 +277,6 @@ class _Options:
     dry_run: bool = False
 
 
-class _Waiting:
-    """Refused rows read again from the vault."""
-
-    def __init__(self, rows: Sequence[Refused], headers: tuple[str, ...]) -> None:
-        self.name = "refused"
-        cells = {header for row in rows for header in row.cells if header}
-        self.headers = tuple(dict.fromkeys([*headers, *sorted(cells)]))
-        self._rows = rows
-
-    def batches(self) -> Iterator[Batch]:
-        """Gives the rows; a line that could not be split still cannot."""
-        for start in range(0, len(self._rows), BATCH_ROWS):
-            rows = self._rows[start : start + BATCH_ROWS]
-            numbered = list(enumerate(rows, start=start + 1))
-            whole = [(number, row) for number, row in numbered if "" not in row.cells]
-            broken = [
-                Broken(number, row.cells[""] or "", "number_of_values") for number, row in numbered if "" in row.cells
-            ]
-            texts = [[row.cells.get(header) for header in self.headers] for _, row in whole]
-            made = text_batch(self.headers, texts, [number for number, _ in whole])
-            yield Batch(made.rows, made.numbers, tuple(broken))
-
-
 def _receipt(stage: Stage, settled: Settled, seconds: float) -> Receipt:
     return Receipt(
         stage.mapping.table,
@@ -289,11 +290,6 @@ def _receipt(stage: Stage, settled: Settled, seconds: float) -> Receipt:
         stage.watermark,
         seconds=seconds,
     )
-
-
-def _sample(settled: Settled, rows: int) -> list[dict[str, Any]]:
-    batch = next(pq.ParquetFile(settled.staged).iter_batches(rows), None)
-    return [] if batch is None else batch.select(list(settled.given)).to_pylist()
 
 
 def _refused_sample(stage: Stage, rows: int) -> list[dict[str, Any]]:

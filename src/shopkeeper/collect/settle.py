@@ -11,7 +11,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 import sqlglot
 
 from shopkeeper.base.errors import ConflictError
@@ -20,11 +19,12 @@ from shopkeeper.schema.table import Column, Partition, Table, TableKind, Type
 from shopkeeper.storage.engine.duckdb import DuckDBEngine, scan_statement, translated
 from shopkeeper.storage.lake import Lake, Snapshot
 
-__all__ = ["SEQ", "Settled", "commit", "settle"]
+__all__ = ["SEQ", "Settled", "commit", "first_rows", "parts_of", "settle"]
 
 SEQ = "row_seq"
 KEY_HASH = "row_key_hash"
 CONTENT_HASH = "row_content_hash"
+_PART_ROWS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Settled:
     Args:
         table: Where they go.
         given: The columns they bring; an update leaves the others as they are.
-        staged: The Parquet file they are in.
+        staged: The Parquet files they are in.
         before: The state of the table they were held against.
         stored: How many are new.
         updated: How many change what is there.
@@ -68,7 +68,7 @@ def settle(
         engine: What computes.
         table: The table they are for.
         given: The columns they bring, keys included.
-        staged: Parquet file of the rows, numbered by `row_seq`.
+        staged: Parquet files of the rows, numbered by `row_seq`.
         replace: Whether facts may be replaced.
 
     Returns:
@@ -80,11 +80,12 @@ def settle(
         connection.execute(f"CREATE TEMP VIEW staged AS {_hashed(table, given, staged)}")
         scan = lake.scan(table.name, _bounds(connection, table))
         connection.execute(f"CREATE TEMP VIEW known AS {scan_statement(table, scan)}")
+        total = connection.execute("SELECT count(*) FROM staged").fetchall()[0][0]
+        _find_twice(connection, total)
         connection.execute(
             f"CREATE TEMP TABLE verdict AS {_verdicts(table, given, updates=replace or _is_master(table))}"
         )
         counts: dict[str, int] = dict(connection.execute("SELECT verdict, count(*) FROM verdict GROUP BY 1").fetchall())
-        total = connection.execute("SELECT count(*) FROM staged").fetchall()[0][0]
         conflicts = connection.sql(f"SELECT {SEQ} FROM verdict WHERE verdict = 'conflict' ORDER BY 1").to_arrow_table()
         verdicts = connection.sql(f"SELECT {SEQ}, put, in_lake FROM verdict").to_arrow_table()
     return Settled(
@@ -100,6 +101,16 @@ def settle(
     )
 
 
+def first_rows(engine: DuckDBEngine, settled: Settled, rows: int) -> list[dict[str, Any]]:
+    """Gives the first staged rows, in the order of their file."""
+    columns = ", ".join(settled.given)
+    with translated(settled.table.name):
+        found = engine.connection().sql(
+            f"SELECT {columns} FROM read_parquet({_quoted(str(settled.staged))}) ORDER BY {SEQ} LIMIT {int(rows)}"
+        )
+        return list(found.to_arrow_table().to_pylist())
+
+
 def commit(lake: Lake, engine: DuckDBEngine, settled: Settled, note: dict[str, str]) -> Snapshot | None:
     """Writes what is new and what changed, in one commit; nothing at all if there is nothing.
 
@@ -109,7 +120,7 @@ def commit(lake: Lake, engine: DuckDBEngine, settled: Settled, note: dict[str, s
     table, name = settled.table, settled.table.name
     if lake.snapshot(name) != settled.before:
         raise ConflictError(f"table {name} moved on while rows were held against it", next_step="load again")
-    inputs: dict[str, Any] = {"staged": pads.dataset(settled.staged), "verdict": settled.verdicts}
+    inputs: dict[str, pa.Table | Path] = {"staged": settled.staged, "verdict": settled.verdicts}
     changed = settled.verdicts.filter(pc.and_(settled.verdicts["put"], settled.verdicts["in_lake"]))
     if not changed.num_rows:
         if not settled.stored:
@@ -155,9 +166,7 @@ def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool) -> str:
         """
     # Only rows whose key occurs twice are sorted: among ten million clean lines that is none.
     return f"""
-        WITH twice AS (
-            SELECT {KEY_HASH} FROM staged GROUP BY {KEY_HASH} HAVING count(*) > 1
-        ), there AS (
+        WITH there AS (
             SELECT s.{SEQ} AS seq, any_value({content}) AS known_hash
             FROM staged AS s JOIN known AS k ON {same} GROUP BY s.{SEQ}
         )
@@ -165,6 +174,22 @@ def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool) -> str:
         FROM staged AS s LEFT JOIN there AS l ON l.seq = s.{SEQ}
         WHERE l.seq IS NOT NULL OR s.{KEY_HASH} IN (SELECT {KEY_HASH} FROM twice)
     """
+
+
+def _find_twice(connection: duckdb.DuckDBPyConnection, rows: int) -> None:
+    """Finds the keys that occur twice, part by part of their hashes, so that memory does not grow with the rows."""
+    connection.execute(f"CREATE TEMP TABLE twice ({KEY_HASH} UBIGINT)")
+    parts = parts_of(rows)
+    for part in range(parts):
+        connection.execute(
+            f"INSERT INTO twice SELECT {KEY_HASH} FROM staged WHERE {KEY_HASH} % {parts} = {part} "
+            f"GROUP BY {KEY_HASH} HAVING count(*) > 1"
+        )
+
+
+def parts_of(rows: int) -> int:
+    """In how many parts rows are sorted or grouped so that each fits into little memory."""
+    return 1 + rows // _PART_ROWS
 
 
 def _hashed(table: Table, given: tuple[str, ...], staged: Path) -> str:

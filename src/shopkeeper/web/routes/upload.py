@@ -1,9 +1,6 @@
 """Loading a file without a terminal: choose, look, correct, try, load."""
 
-from collections.abc import Iterator
-from typing import IO, Annotated
-
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
@@ -20,7 +17,8 @@ from shopkeeper.app.pages.upload import (
     loadable,
     targets_of,
 )
-from shopkeeper.base.errors import ShopkeeperError
+from shopkeeper.base.errors import ShopkeeperError, UsageError
+from shopkeeper.web.file_form import SealedUpload, file_form
 from shopkeeper.web.render import page
 from shopkeeper.web.signed_in import SignedIn
 
@@ -28,7 +26,6 @@ __all__ = ["MOST_BYTES", "router"]
 
 router = APIRouter(include_in_schema=False, prefix="/upload")
 MOST_BYTES = 512 * 1024 * 1024
-_CHUNK = 1 << 20
 _PREFIX = "target:"
 
 
@@ -39,17 +36,20 @@ def upload_page(request: Request, _visitor: SignedIn) -> Response:
 
 
 @router.post("", max_body_size=MOST_BYTES)
-def upload_file(
-    request: Request,
-    visitor: SignedIn,
-    file: Annotated[UploadFile, File()],
-    table: Annotated[str, Form(max_length=80)],
-    source: Annotated[str, Form(max_length=80)] = "file",
-) -> Response:
-    """Keeps the file and goes on to its columns."""
-    shop, now = request.app.state.shop, request.app.state.clock()
-    found = keep_upload(
-        shop, file.filename or "", _chunks(file.file), table=table, source=source, by=visitor.name, now=now
+async def upload_file(request: Request, visitor: SignedIn) -> Response:
+    """Keeps the file, sealed as it came, and goes on to its columns."""
+    form = await file_form(request)
+    sent = form.get("file")
+    if not isinstance(sent, SealedUpload):
+        raise UsageError("no file was chosen", next_step="choose one")
+    found = await run_in_threadpool(
+        keep_upload,
+        sent.incoming,
+        sent.filename or "",
+        table=str(form.get("table", "")),
+        source=str(form.get("source", "file"))[:80],
+        by=visitor.name,
+        now=request.app.state.clock(),
     )
     return RedirectResponse(f"/upload/{found.id}", status_code=303)
 
@@ -142,8 +142,3 @@ def _chosen(form: FormData) -> dict[str, str]:
         for name, value in form.multi_items()
         if name.startswith(_PREFIX) and isinstance(value, str)
     }
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
