@@ -102,6 +102,22 @@ def test_master_rows_are_updated_and_keep_what_a_file_does_not_bring(desk: Desk)
     ]
 
 
+def test_what_is_known_can_be_left_as_it_is(desk: Desk) -> None:
+    desk.load(PRODUCTS, desk.file("a.csv", "sku,name,price\n007,Milk,1.50\n"))
+    rows = "sku,name,price\n007,Milk on offer,1\n008,Bread,2\n008,Bread loaf,2\n"
+    receipt = desk.load(PRODUCTS, desk.file("b.csv", rows), only_new=True)
+    assert (receipt.received, receipt.stored, receipt.updated, receipt.duplicate) == (3, 1, 0, 2)
+    assert desk.rows("product", "product_id, name") == [("007", "Milk"), ("008", "Bread")]
+
+
+def test_lines_say_what_those_that_are_not_refused_add_up_to(desk: Desk) -> None:
+    bad = "A9,1,M1,S1,007,never,2,100,0\n"
+    conflict = "A1,1,M1,S1,007,2024-01-05 10:00:00,2,9.60,0.50\n"
+    receipt = desk.load(LINES, desk.file("a.csv", HEAD + GOOD + bad + conflict))
+    assert (receipt.refused, receipt.net_amount) == (2, "12.5")
+    assert desk.load(PRODUCTS, desk.file("p.csv", "sku,name,price\n007,Milk,1.50\n")).net_amount is None
+
+
 def test_doubles_inside_a_file_are_counted(desk: Desk) -> None:
     receipt = desk.load(LINES, desk.file("a.csv", HEAD + GOOD + GOOD + "A1,2,M1,S1,008,2024-01-05 10:00:00,1,4,0\n"))
     assert (receipt.received, receipt.stored, receipt.duplicate, receipt.reasons) == (5, 2, 2, {"conflict": 1})

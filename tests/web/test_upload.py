@@ -1,6 +1,7 @@
 import re
 import tempfile
 import tracemalloc
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import httpx
 import pytest
 
 from shopkeeper.app.pages.upload import ENDINGS, Incoming, Upload, discard, find_upload, keep_upload
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.schedule import Work, Worker
+from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.schema.query import Query
-from tests.web.conftest import token
+from tests.web.conftest import new_session, post, serving, token
 
 CSV = (
     "商品编码,商品名称,品类,品牌,零售价\n"
@@ -121,6 +123,63 @@ def test_a_body_that_is_too_large_is_refused(client: httpx.Client) -> None:
 def test_the_endings_offered_are_those_accepted(client: httpx.Client) -> None:
     assert f'accept="{",".join(ENDINGS)}"' in client.get("/upload").text
     assert Path("x.csv").suffix in ENDINGS
+
+
+TICKETS = (
+    "小票号,会员卡号,会员姓名,门店编号,门店名称,商品编码,商品名称,销售时间,数量,实收金额,班次\n"
+    '0001,M1,王小明,0900,徐家汇店,0690001,鲜牛奶,2017/9/1 08:12,1,"1,288.00元",早\n'
+    "0001,M1,王小明,0900,徐家汇店,0690002,面包,2017/9/1 08:12,2,0.12万元,早\n"
+    "0002,,,0901,张江店,0690001,鲜牛奶（促销）,2017/9/1 09:00,1,12.50,早\n"
+    "合计,,,,,,,,,2500.50,\n"
+).encode("gb18030")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[tuple[Shop, httpx.Client]]:
+    """A shop that nothing was loaded into, and a client that is signed in."""
+    with init(tmp_path / "own") as shop:
+        shop.state.users.add("ada", "a long enough password", "admin", now=shop.clock())
+        with serving(shop) as address, httpx.Client(base_url=address, timeout=60) as client:
+            client.cookies.set("shopkeeper_session", new_session(shop))
+            yield shop, client
+
+
+def test_one_file_of_tickets_brings_its_goods_and_stores_and_says_its_total(own: tuple[Shop, httpx.Client]) -> None:
+    shop, client = own
+    data = {"csrf": token(client, "/upload"), "table": "order_line", "source": "till"}
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    sent = client.post("/upload", data=data, files={"file": ("小票.csv", TICKETS)}, headers=headers)
+    tried = _act(client, sent.headers["location"], "try")
+    assert "¥2,500.50" in tried.text
+    assert "Left out: 门店名称, 商品名称, 班次" in tried.text
+    assert re.findall(r'name="also" value="(\w+)" checked', tried.text) == ["product", "store"]
+    loaded = _act(client, sent.headers["location"], "load", {"also": "product"})
+    assert "¥2,500.50" in loaded.text
+    assert 'action="/data/run"' in loaded.text
+    query = Query.from_sql("SELECT product_id, name FROM product ORDER BY 1", name="new")
+    assert [tuple(row.values()) for row in shop.arrow(query).to_pylist()] == [
+        ("0690001", "鲜牛奶"),
+        ("0690002", "面包"),
+    ]
+    stores = Query.from_sql("SELECT store_id FROM store", name="stores")
+    assert shop.arrow(stores).num_rows == 0  # it was not ticked
+
+
+def test_a_run_is_asked_of_the_worker(client: httpx.Client, shop: Shop) -> None:
+    assert "Run now" in client.get("/data/jobs").text
+    answer = post(client, "/data/run", {}, form="/data/jobs")
+    assert answer.headers["location"] == "/data/jobs"
+    job = shop.state.jobs.get("run")
+    assert job.state == "waiting"
+    assert job.next_at is not None
+    assert job.next_at <= shop.clock()
+    assert 'hx-trigger="every 3s"' in client.get("/data/jobs").text
+    done: list[str] = []
+    worker = Worker(shop, [Work("run", lambda: done.append("run"), lambda after: after + timedelta(days=1))])
+    assert worker.tick() is not None
+    assert done == ["run"]
+    assert 'hx-trigger="every 3s"' not in client.get("/data/jobs").text
+    shop.state.jobs.drop("run")
 
 
 def test_a_waiting_file_is_in_the_clear_nowhere(

@@ -20,10 +20,25 @@ from shopkeeper.schema.table import TableKind
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.sealed import SealedFile
 
-__all__ = ["Receipt", "list_refused", "load", "mapping_for", "preview", "propose", "replay", "show_refused"]
+__all__ = [
+    "ColumnMapping",
+    "Receipt",
+    "also_described",
+    "list_refused",
+    "load",
+    "mapping_for",
+    "preview",
+    "propose",
+    "replay",
+    "show_refused",
+]
+
+ColumnMapping = Mapping
+"""How the columns of a file become those of a table."""
 
 Progress = Callable[[str, int], None]
 _CHUNK = 1 << 20
+_NAMED_BY_TICKETS = ("product", "store")
 
 
 def loader(shop: Shop) -> Loader:
@@ -86,6 +101,7 @@ def preview(
     source: str = "file",
     mapping: Mapping | None = None,
     replace: bool = False,
+    only_new: bool = False,
     since: str | None = None,
     query: str | None = None,
 ) -> Preview:
@@ -93,7 +109,7 @@ def preview(
     mapping = mapping or mapping_for(shop, table, files, source=source, mapping=None, query=query)[0]
     watermark = shop.state.loads.watermark(source, table) if since else None
     return loader(shop).preview(
-        files, mapping, now=now(shop), replace=replace, since=since, watermark=watermark, query=query
+        files, mapping, now=now(shop), replace=replace, only_new=only_new, since=since, watermark=watermark, query=query
     )
 
 
@@ -105,6 +121,7 @@ def load(
     source: str = "file",
     mapping: Path | Mapping | None = None,
     replace: bool = False,
+    only_new: bool = False,
     since: str | None = None,
     query: str | None = None,
     by: str = "cli",
@@ -119,6 +136,7 @@ def load(
         source: Name of the source system.
         mapping: A mapping or its file; the saved or a proposed one by default.
         replace: Whether rows may replace facts under the same key.
+        only_new: Whether rows whose key is known leave it as it is; the mapping is then not kept for next time.
         since: Column whose greatest value is kept as a watermark.
         query: The query, for a database.
         by: Who asked, for the record.
@@ -147,6 +165,7 @@ def load(
                 mapping,
                 now=now(shop),
                 replace=replace,
+                only_new=only_new,
                 since=since,
                 watermark=watermark,
                 query=query,
@@ -157,8 +176,32 @@ def load(
             raise
     counts = {key: value for key, value in asdict(receipt).items() if key not in {"table", "watermark"}}
     shop.state.loads.finish(record.id, counts, now=now(shop), watermark=receipt.watermark or watermark)
-    shop.state.mappings.save(source, table, mapping.to_dict(), by=by, now=now(shop))
+    if not only_new:
+        shop.state.mappings.save(source, table, mapping.to_dict(), by=by, now=now(shop))
     return receipt
+
+
+def also_described(shop: Shop, table: str, file: str | SealedFile, *, source: str = "file") -> dict[str, Mapping]:
+    """Gives the master tables that a file of tickets describes on the side, each with how: product and store.
+
+    Args:
+        shop: The shop.
+        table: The table the file is loaded into; only order lines name goods and stores.
+        file: A path or a sealed file.
+        source: Name of the source system.
+
+    Returns:
+        Table → mapping, where the file has more of it than the key.
+    """
+    if table != "order_line" or (isinstance(file, str) and "://" in file):
+        return {}
+    found = {name: propose(shop, name, file, source=source).mapping for name in _NAMED_BY_TICKETS}
+    return {name: mapping for name, mapping in found.items() if mapping is not None and _describes(mapping)}
+
+
+def _describes(mapping: Mapping) -> bool:
+    keys = mapping.declared.key
+    return any(rule.column is not None and rule.target not in keys for rule in mapping.rules)
 
 
 def list_refused(shop: Shop) -> list[dict[str, Any]]:

@@ -95,12 +95,13 @@ class Loader:
         *,
         now: datetime,
         replace: bool = False,
+        only_new: bool = False,
         since: str | None = None,
         watermark: str | None = None,
         query: str | None = None,
     ) -> Preview:
         """Says what a load would do, and changes nothing; arguments as for `load`."""
-        options = _Options(replace, since, watermark, query, dry_run=True)
+        options = _Options(replace, since, watermark, query, dry_run=True, only_new=only_new)
         with self._staged(sources, mapping, now, options) as (stage, settled, receipt):
             rows = first_rows(self.engine, settled, self.sample_rows)
             refused = _refused_sample(stage, self.sample_rows)
@@ -113,6 +114,7 @@ class Loader:
         *,
         now: datetime,
         replace: bool = False,
+        only_new: bool = False,
         since: str | None = None,
         watermark: str | None = None,
         query: str | None = None,
@@ -125,6 +127,7 @@ class Loader:
             mapping: How columns follow.
             now: The present instant.
             replace: Whether rows may replace facts under the same key.
+            only_new: Whether rows whose key is known leave it as it is.
             since: Column of the table by which only newer rows are taken.
             watermark: Its greatest value so far; rows below it are skipped.
             query: The query, for a database.
@@ -138,7 +141,7 @@ class Loader:
             MissingError, DataError, StorageError: A source cannot be read or the lake not be written.
             ConflictError: Others kept changing the table.
         """
-        options = _Options(replace, since, watermark, query, progress)
+        options = _Options(replace, since, watermark, query, progress, only_new=only_new)
         for attempt in range(_TRIES):
             try:
                 with self._staged(sources, mapping, now, options) as (stage, settled, receipt):
@@ -182,7 +185,7 @@ class Loader:
             if untyped:
                 stage.take(Waiting(untyped, mapping.headers))
             stage.take_typed([(row.number, row.file_name, dict(row.cells)) for row in waiting if row.typed])
-            settled = self._settled(stage, replace=replace)
+            settled = self._settled(stage, _Options(replace))
             receipt = self._written(stage, settled, _receipt(stage, settled, monotonic() - started))
             done = {row.refused_id for row in waiting} - stage.turned_ids()
         settle_refused(self.lake, self.engine, self.vault, sorted(done), now)
@@ -228,13 +231,30 @@ class Loader:
                 mapping.check_headers(reader.headers, reader.name)
                 left_out += [name for name in reader.headers if name not in mapping.headers]
                 stage.take(reader, options.progress)
-            settled = self._settled(stage, replace=options.replace)
+            settled = self._settled(stage, options)
             receipt = _receipt(stage, settled, monotonic() - started)
-            yield stage, settled, replace_fields(receipt, left_out=tuple(dict.fromkeys(left_out)))
+            total = settled.net_amount
+            yield (
+                stage,
+                settled,
+                replace_fields(
+                    receipt,
+                    left_out=tuple(dict.fromkeys(left_out)),
+                    net_amount=None if total is None else f"{total.normalize():f}",
+                ),
+            )
 
-    def _settled(self, stage: Stage, *, replace: bool) -> Settled:
+    def _settled(self, stage: Stage, options: "_Options") -> Settled:
         table = stage.mapping.declared
-        settled = settle(self.lake, self.engine, table, stage.judge.given, stage.finish(), replace=replace)
+        settled = settle(
+            self.lake,
+            self.engine,
+            table,
+            stage.judge.given,
+            stage.finish(),
+            replace=options.replace,
+            only_new=options.only_new,
+        )
         stage.turn_conflicts(settled.conflicts)
         return settled
 
@@ -275,6 +295,7 @@ class _Options:
     query: str | None = None
     progress: Progress | None = None
     dry_run: bool = False
+    only_new: bool = False
 
 
 def _receipt(stage: Stage, settled: Settled, seconds: float) -> Receipt:

@@ -26,6 +26,7 @@ class Receipt:
         seconds: How long it took.
         left_out: Headers of the source that the mapping does not read.
         settled: Rows refused before, which this load brought in mended.
+        net_amount: What the rows that were not refused add up to, for lines of orders: to be held against the file.
 
     Raises:
         DataError: The numbers do not add up.
@@ -44,6 +45,7 @@ class Receipt:
     seconds: float = 0.0
     left_out: tuple[str, ...] = ()
     settled: int = 0
+    net_amount: str | None = None
 
     def __post_init__(self) -> None:
         parts = self.stored + self.updated + self.duplicate + self.refused

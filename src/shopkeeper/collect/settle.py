@@ -5,6 +5,7 @@ Works on staged rows only, in which every identifier is a token already, so what
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class Settled:
         duplicate: How many were there, or came before in the same load.
         conflicts: `row_seq` of those that contradict a fact under the same key.
         verdicts: `row_seq`, `put` (whether it is written), `in_lake`, for rows whose key occurs elsewhere too.
+        net_amount: What the rows that are not conflicts add up to, for lines of orders.
     """
 
     table: Table
@@ -52,10 +54,18 @@ class Settled:
     duplicate: int
     conflicts: pa.Array
     verdicts: pa.Table
+    net_amount: Decimal | None = None
 
 
 def settle(
-    lake: Lake, engine: DuckDBEngine, table: Table, given: tuple[str, ...], staged: Path, *, replace: bool
+    lake: Lake,
+    engine: DuckDBEngine,
+    table: Table,
+    given: tuple[str, ...],
+    staged: Path,
+    *,
+    replace: bool,
+    only_new: bool = False,
 ) -> Settled:
     """Holds staged rows against each other and against the lake.
 
@@ -70,11 +80,13 @@ def settle(
         given: The columns they bring, keys included.
         staged: Parquet files of the rows, numbered by `row_seq`.
         replace: Whether facts may be replaced.
+        only_new: Whether what is known under a key stays whatever comes, so that other content counts as a duplicate.
 
     Returns:
         The verdicts; nothing is written yet. Rows of a fact are sought in the lake within 31 days of the staged days.
     """
     before = lake.snapshot(table.name)
+    updates = (replace or _is_master(table)) and not only_new
     connection = engine.connection()
     with translated(table.name):
         connection.execute(f"CREATE TEMP VIEW staged AS {_hashed(table, given, staged)}")
@@ -83,11 +95,12 @@ def settle(
         total = connection.execute("SELECT count(*) FROM staged").fetchall()[0][0]
         _find_twice(connection, total)
         connection.execute(
-            f"CREATE TEMP TABLE verdict AS {_verdicts(table, given, updates=replace or _is_master(table))}"
+            f"CREATE TEMP TABLE verdict AS {_verdicts(table, given, updates=updates, only_new=only_new)}"
         )
         counts: dict[str, int] = dict(connection.execute("SELECT verdict, count(*) FROM verdict GROUP BY 1").fetchall())
         conflicts = connection.sql(f"SELECT {SEQ} FROM verdict WHERE verdict = 'conflict' ORDER BY 1").to_arrow_table()
         verdicts = connection.sql(f"SELECT {SEQ}, put, in_lake FROM verdict").to_arrow_table()
+        net_amount = _net_amount(connection) if "net_amount" in given else None
     return Settled(
         table,
         given,
@@ -98,6 +111,7 @@ def settle(
         counts.get("duplicate", 0),
         conflicts.column(0).combine_chunks(),
         verdicts,
+        net_amount,
     )
 
 
@@ -143,7 +157,7 @@ def _is_master(table: Table) -> bool:
     return table.kind is TableKind.MASTER
 
 
-def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool) -> str:
+def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool, only_new: bool) -> str:
     keys = ", ".join(f"s.{name}" for name in table.key)
     same = " AND ".join(f"k.{name} IS NOT DISTINCT FROM s.{name}" for name in table.key)
     content = _hash([f"k.{name}" for name in given if name not in table.key])
@@ -157,11 +171,12 @@ def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool) -> str:
             {last} AND (l.known_hash IS NULL OR l.known_hash <> s.{CONTENT_HASH}) AS put
         """
     else:
+        other = "duplicate" if only_new else "conflict"
         first = f"(lag(s.{SEQ}) OVER ({window})) IS NULL"
         reference = f"coalesce(l.known_hash, first_value(s.{CONTENT_HASH}) OVER ({window}))"
         verdict = f"""
             CASE WHEN {first} AND l.known_hash IS NULL THEN 'stored'
-            WHEN {reference} = s.{CONTENT_HASH} THEN 'duplicate' ELSE 'conflict' END AS verdict,
+            WHEN {reference} = s.{CONTENT_HASH} THEN 'duplicate' ELSE '{other}' END AS verdict,
             {first} AND l.known_hash IS NULL AS put
         """
     # Only rows whose key occurs twice are sorted: among ten million clean lines that is none.
@@ -174,6 +189,13 @@ def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool) -> str:
         FROM staged AS s LEFT JOIN there AS l ON l.seq = s.{SEQ}
         WHERE l.seq IS NOT NULL OR s.{KEY_HASH} IN (SELECT {KEY_HASH} FROM twice)
     """
+
+
+def _net_amount(connection: duckdb.DuckDBPyConnection) -> Decimal | None:
+    found: Decimal | None = connection.execute(
+        f"SELECT sum(net_amount) FROM staged WHERE {SEQ} NOT IN (SELECT {SEQ} FROM verdict WHERE verdict = 'conflict')"
+    ).fetchall()[0][0]
+    return found
 
 
 def _find_twice(connection: duckdb.DuckDBPyConnection, rows: int) -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ __all__ = [
     "Header",
     "Incoming",
     "Upload",
+    "also_of",
     "discard",
     "dry_run",
     "find_upload",
@@ -195,20 +196,40 @@ def dry_run(shop: Shop, upload: Upload, chosen: Mapping[str, str]) -> Preview:
     return loading.preview(shop, upload.table, [_file(shop, upload)], source=upload.source, mapping=mapping)
 
 
-def load_upload(shop: Shop, upload: Upload, chosen: Mapping[str, str], *, now: datetime) -> Receipt:
-    """Loads a file, removes it, and leaves an audit row.
+def also_of(shop: Shop, upload: Upload) -> dict[str, tuple[str, ...]]:
+    """Gives the tables that a file of tickets describes on the side, each with the headers that say so."""
+    found = loading.also_described(shop, upload.table, _file(shop, upload), source=upload.source)
+    return {name: tuple(rule.column for rule in mapping.rules if rule.column) for name, mapping in found.items()}
+
+
+def load_upload(
+    shop: Shop, upload: Upload, chosen: Mapping[str, str], *, also: Collection[str] = (), now: datetime
+) -> list[Receipt]:
+    """Loads a file, removes it, and leaves an audit row for each table.
+
+    Args:
+        shop: The shop.
+        upload: The file.
+        chosen: Header → what it goes to.
+        also: Tables that it describes on the side and that get what they do not know yet.
+        now: The present instant.
 
     Raises:
         FaultsError: The mapping does not fit the table.
     """
-    mapping = _mapping(_proposal(shop, upload), upload, chosen)
-    receipt = loading.load(
-        shop, upload.table, [_file(shop, upload)], source=upload.source, mapping=mapping, by=upload.by
-    )
-    detail = {"received": receipt.received, "refused": receipt.refused}
-    shop.state.audit.append(upload.by, "load", upload.table, now=now, detail=detail)
+    mapping, file = _mapping(_proposal(shop, upload), upload, chosen), _file(shop, upload)
+    others = loading.also_described(shop, upload.table, file, source=upload.source) if also else {}
+    receipts = [loading.load(shop, upload.table, [file], source=upload.source, mapping=mapping, by=upload.by)]
+    receipts += [
+        loading.load(shop, name, [file], source=upload.source, mapping=other, only_new=True, by=upload.by)
+        for name, other in others.items()
+        if name in also
+    ]
+    for receipt in receipts:
+        detail = {"received": receipt.received, "refused": receipt.refused}
+        shop.state.audit.append(upload.by, "load", receipt.table, now=now, detail=detail)
     discard(shop, upload)
-    return receipt
+    return receipts
 
 
 def discard(shop: Shop, upload: Upload) -> None:

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse
 from shopkeeper.app.pages.upload import (
     ENDINGS,
     Upload,
+    also_of,
     discard,
     dry_run,
     find_upload,
@@ -78,7 +79,8 @@ async def upload_try(request: Request, visitor: SignedIn, upload_id: str) -> Res
 async def upload_load(request: Request, visitor: SignedIn, upload_id: str) -> Response:
     """Loads the file and says what became of its rows."""
     form = await request.form()
-    return await run_in_threadpool(_loaded, request, visitor.name, upload_id, _chosen(form))
+    also = [str(name) for name in form.getlist("also")]
+    return await run_in_threadpool(_loaded, request, visitor.name, upload_id, _chosen(form), also)
 
 
 @router.post("/{upload_id}/discard")
@@ -100,15 +102,15 @@ def _tried(request: Request, by: str, upload_id: str, chosen: dict[str, str]) ->
     return _columns(request, found, headers, (), preview=preview)
 
 
-def _loaded(request: Request, by: str, upload_id: str, chosen: dict[str, str]) -> Response:
+def _loaded(request: Request, by: str, upload_id: str, chosen: dict[str, str], also: list[str]) -> Response:
     shop = request.app.state.shop
     found = find_upload(shop, upload_id, by=by)
     try:
-        receipt = load_upload(shop, found, chosen, now=request.app.state.clock())
+        receipts = load_upload(shop, found, chosen, also=also, now=request.app.state.clock())
     except ShopkeeperError as error:
         headers, _ = headers_of(shop, found, chosen)
         return _columns(request, found, headers, (), error, 422)
-    return page(request, "upload_done.html", upload=found, receipt=receipt)
+    return page(request, "upload_done.html", upload=found, receipts=receipts)
 
 
 def _columns(
@@ -132,6 +134,7 @@ def _columns(
         error=error,
         faults=getattr(error, "faults", ()),
         preview=preview,
+        also=also_of(request.app.state.shop, found) if preview else {},
         prefix=_PREFIX,
     )
 
