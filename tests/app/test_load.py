@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shopkeeper.app.lease import loading
-from shopkeeper.app.load import list_refused, load, mapping_for, preview, replay, show_refused
+from shopkeeper.app.load import also_described, list_refused, load, mapping_for, preview, replay, show_refused
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.clock import system_clock
 from shopkeeper.base.errors import ConflictError, DataError, MissingError, ShopkeeperError, UsageError
@@ -180,3 +180,26 @@ def _mending(shop: Shop) -> Path:
     file = shop.folder.parent / "mending.toml"
     file.write_text(MENDED, encoding="utf-8")
     return file
+
+
+TICKETS = (
+    "小票号,门店编号,门店名称,商品编码,商品名称,交易时间,数量,实收金额\n"
+    "1,0900,徐家汇店,0690001,鲜牛奶,2026-02-01 10:00,1,3.50\n"
+)
+
+
+def test_a_file_of_tickets_describes_goods_and_stores(shop: Shop) -> None:
+    found = also_described(shop, "order_line", _file(shop, TICKETS), source="till")
+    assert {name: [rule.target for rule in mapping.rules] for name, mapping in found.items()} == {
+        "product": ["product_id", "name"],
+        "store": ["store_id", "name"],
+    }
+    assert also_described(shop, "order_line", _file(shop, GOOD)) == {}  # it has their ids alone
+    assert also_described(shop, "product", _file(shop, TICKETS)) == {}
+
+
+def test_what_is_described_on_the_side_is_no_mapping_for_next_time(shop: Shop) -> None:
+    path = _file(shop, TICKETS)
+    found = also_described(shop, "order_line", path, source="till")["product"]
+    assert load(shop, "product", [path], source="till", mapping=found, only_new=True).stored == 1
+    assert shop.state.mappings.find("till", "product") is None

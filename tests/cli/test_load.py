@@ -87,3 +87,31 @@ def test_a_conflict_of_facts_is_refused_until_it_is_let_replace(says: Says, own:
     assert (said.code, said.document()["refused"]) == (3, 1)
     again = _load(says, own, corrected, "--replace").document()
     assert again["updated"] == 1
+
+
+TICKETS = (
+    "receipt_no,store_no,store_name,sku,product_name,sold_at,qty,net,shift\n"
+    "1,0900,Harbour,0690001,Milk,2026-02-01 10:00,1,3.50,early\n"
+    "2,0900,Harbour,0690001,Milk,2026-02-01 11:00,2,7.00,early\n"
+)
+
+
+def test_what_is_left_out_and_described_on_the_side_is_said(says: Says, own: Path) -> None:
+    document = _load(says, own, TICKETS, "--dry-run").document()
+    assert document["left_out"] == ["store_name", "product_name", "shift"]
+    assert document["describes"] == {"product": ["product_id", "name"], "store": ["store_id", "name"]}
+    assert document["net_amount"] == "10.5"
+    said = says("load", "order_line", own.parent / "lines.csv", "--shop", own)
+    assert "left out, nothing in order_line is called so: store_name, product_name, shift" in said.out
+    assert "shopkeeper load product" in said.out
+    assert says("table", "show", "product", "--json", "--shop", own).document()["rows"] == []
+
+
+def test_one_command_takes_tickets_goods_and_stores(says: Says, own: Path) -> None:
+    document = _load(says, own, TICKETS, "--also").document()
+    assert [(one["table"], one["stored"], one["duplicate"]) for one in document["also"]] == [
+        ("product", 1, 1),
+        ("store", 1, 1),
+    ]
+    (row,) = says("table", "show", "store", "--json", "--shop", own).document()["rows"]
+    assert (row["store_id"], row["name"]) == ("0900", "Harbour")

@@ -12,6 +12,7 @@ from shopkeeper.collect.receipt import Receipt
 from shopkeeper.storage.engine import DuckDBEngine
 from shopkeeper.storage.keys import make_keys
 from shopkeeper.storage.lake import Lake
+from shopkeeper.storage.sealed import SealedFile
 from shopkeeper.storage.token import Tokens
 from shopkeeper.storage.vault import Vault
 
@@ -31,7 +32,7 @@ class Desk:
         path.write_bytes(content.encode(encoding))
         return str(path)
 
-    def load(self, mapping: Mapping | str, *sources: str, **options: Any) -> Receipt:
+    def load(self, mapping: Mapping | str, *sources: str | SealedFile, **options: Any) -> Receipt:
         return self.loader.load(sources, read(mapping), now=NOW, **options)
 
     def rows(self, table: str, columns: str = "*", order: str = "ALL") -> list[tuple[Any, ...]]:

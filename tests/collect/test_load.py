@@ -1,3 +1,4 @@
+import gzip
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -11,6 +12,9 @@ import xlsxwriter
 
 from shopkeeper.base.errors import FaultsError, MissingError, UsageError
 from shopkeeper.collect.mapping import Mapping
+from shopkeeper.storage.keys import Key
+from shopkeeper.storage.sealed import SealedFile, SealedWriter
+from shopkeeper.storage.sealing import Sealing
 from tests.collect.conftest import NOW, Desk
 
 LINES = """
@@ -96,6 +100,22 @@ def test_master_rows_are_updated_and_keep_what_a_file_does_not_bring(desk: Desk)
         ("008", "Chips", Decimal(5)),
         ("009", None, Decimal(2)),
     ]
+
+
+def test_what_is_known_can_be_left_as_it_is(desk: Desk) -> None:
+    desk.load(PRODUCTS, desk.file("a.csv", "sku,name,price\n007,Milk,1.50\n"))
+    rows = "sku,name,price\n007,Milk on offer,1\n008,Bread,2\n008,Bread loaf,2\n"
+    receipt = desk.load(PRODUCTS, desk.file("b.csv", rows), only_new=True)
+    assert (receipt.received, receipt.stored, receipt.updated, receipt.duplicate) == (3, 1, 0, 2)
+    assert desk.rows("product", "product_id, name") == [("007", "Milk"), ("008", "Bread")]
+
+
+def test_lines_say_what_those_that_are_not_refused_add_up_to(desk: Desk) -> None:
+    bad = "A9,1,M1,S1,007,never,2,100,0\n"
+    conflict = "A1,1,M1,S1,007,2024-01-05 10:00:00,2,9.60,0.50\n"
+    receipt = desk.load(LINES, desk.file("a.csv", HEAD + GOOD + bad + conflict))
+    assert (receipt.refused, receipt.net_amount) == (2, "12.5")
+    assert desk.load(PRODUCTS, desk.file("p.csv", "sku,name,price\n007,Milk,1.50\n")).net_amount is None
 
 
 def test_doubles_inside_a_file_are_counted(desk: Desk) -> None:
@@ -212,6 +232,32 @@ def test_a_dry_run_shows_what_would_happen_and_changes_nothing(desk: Desk) -> No
     assert list(desk.loader.scratch.iterdir()) == []
 
 
+def test_headers_that_are_left_out_are_named(desk: Desk) -> None:
+    path = desk.file("a.csv", HEAD.replace("off", "off,shift,note") + "A1,1,M1,S1,007,2024-01-05,2,9.50,0,early,\n")
+    mapping = Mapping.from_toml(LINES)
+    assert desk.loader.preview([path], mapping, now=NOW).receipt.left_out == ("shift", "note")
+    assert desk.load(LINES, path, desk.file("b.csv", HEAD + GOOD)).left_out == ("shift", "note")
+
+
+@pytest.mark.parametrize("numbered", [True, False], ids=["numbered", "unnumbered"])
+def test_many_rows_are_settled_in_parts_with_the_same_outcome(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, *, numbered: bool
+) -> None:
+    head, mapping = (HEAD, LINES) if numbered else (HEAD.replace(",line", ""), LINES.replace('line_no = "line"\n', ""))
+    line = ",1" if numbered else ""
+    rows = [f"A{i},{line[1:]}{',' if numbered else ''}M1,S1,007,2024-01-0{1 + i % 9},{i},1,0\n" for i in range(50)]
+    path = desk.file(
+        "a.csv", head + "".join([*rows, *rows[:7]] if numbered else [*rows, rows[3].replace(",3,", ",x,")])
+    )
+    monkeypatch.setattr("shopkeeper.collect.settle._PART_ROWS", 9)
+    receipt = desk.load(mapping, path)
+    assert (receipt.stored, receipt.duplicate, receipt.refused) == ((50, 7, 0) if numbered else (50, 0, 1))
+    assert desk.load(mapping, path).stored == 0
+    assert {row[0] for row in desk.rows("order_line", "line_no")} == {1}
+    preview = desk.loader.preview([path], Mapping.from_toml(mapping), now=NOW)
+    assert [row["order_id"] for row in preview.rows] == [f"A{i}" for i in range(20)]
+
+
 def test_a_header_that_is_not_there_is_named(desk: Desk) -> None:
     with pytest.raises(FaultsError, match=r"columns.quantity: the file has no column 'qty'"):
         desk.load(LINES, desk.file("a.csv", HEAD.replace("qty", "number") + GOOD))
@@ -230,15 +276,33 @@ def _excel(path: Path) -> None:
         sheet.write_string(3, 0, "007")
 
 
+def _packed(path: Path) -> None:
+    path.write_bytes(gzip.compress("sku,name,price\n007,Cola,3.50\n".encode("utf-16")))
+
+
 def _json(path: Path) -> None:
     path.write_text('{"sku": "007", "name": "Cola", "price": 3.50}\n\nnot json\n', encoding="utf-8")
 
 
-@pytest.mark.parametrize(("name", "write"), [("p.parquet", _parquet), ("p.xlsx", _excel), ("p.jsonl", _json)])
-def test_other_forms_of_file_bring_the_same(desk: Desk, name: str, write: Callable[[Path], None]) -> None:
+def _sealed(path: Path) -> SealedFile:
+    sealing = Sealing([Key(b"1" * 32)])
+    with SealedWriter(path.with_suffix(".sealed"), sealing) as writer:
+        writer.write(path.read_bytes())
+    path.unlink()
+    return SealedFile(path.with_suffix(".sealed"), sealing, path.name)
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["plain", "sealed"])
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("p.parquet", _parquet), ("p.xlsx", _excel), ("p.jsonl", _json), ("p.csv.gz", _packed)],
+)
+def test_other_forms_of_file_bring_the_same(
+    desk: Desk, name: str, write: Callable[[Path], None], *, sealed: bool
+) -> None:
     path = desk.folder / name
     write(path)
-    receipt = desk.load(PRODUCTS, str(path))
+    receipt = desk.load(PRODUCTS, _sealed(path) if sealed else str(path))
     assert receipt.stored == 1
     assert receipt.reasons == ({"not_json": 1} if name == "p.jsonl" else {})
     assert desk.rows("product", "product_id, name, list_price") == [("007", "Cola", Decimal("3.5"))]

@@ -70,3 +70,12 @@ def test_outcomes_are_rows_of_the_dictionary(desk: Desk) -> None:
     rows = check_rows(list(outcomes(desk).values()), NOW)
     replace_rows(desk.loader.lake, desk.loader.engine, "quality_check", rows)
     assert all(row[0] for row in desk.rows("quality_check", "ok"))
+
+
+def test_every_store_that_is_missing_is_named(desk: Desk) -> None:
+    desk.load(LINES, desk.file("a.csv", HEAD + "A1,1,,S1,7,2024-01-05,1,5,0\n"))
+    missing = "".join(f"T{store:02},2024-01-05,10,1\n" for store in range(12))
+    desk.load(CLOSE, desk.file("c.csv", "store,day,sales,tickets\n" + missing))
+    sample = outcomes(desk)["order_line.daily_close_missing"].sample
+    assert sample is not None
+    assert [named.split()[0] for named in sample.split(", ")] == [f"T{store:02}" for store in range(12)]

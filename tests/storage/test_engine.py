@@ -145,6 +145,15 @@ def test_inputs_are_read_beside_the_lake_and_hide_its_tables(lake: Lake, engine:
     assert engine.arrow(query).to_pylist() == [{"product_id": "a", "name": "old"}]
 
 
+@pytest.mark.usefixtures("lake")
+def test_files_handed_over_are_read_like_a_table(engine: Engine, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        pq.write_table(filled("product", [{"product_id": name, "name": "new"}]), tmp_path / f"given-{name}.parquet")
+    query = Query.from_sql("SELECT product_id, name FROM product ORDER BY product_id")
+    found = engine.arrow(query, {"product": tmp_path / "given-*.parquet"}).to_pylist()
+    assert found == [{"product_id": "a", "name": "new"}, {"product_id": "b", "name": "new"}]
+
+
 def test_an_older_state_can_be_read(lake: Lake, engine: Engine) -> None:
     first = warehouse.append_rows(lake, engine, "product", filled("product", [{"product_id": "a"}]))
     warehouse.append_rows(lake, engine, "product", filled("product", [{"product_id": "b"}]))

@@ -1,15 +1,19 @@
 import re
-from datetime import timedelta
+import tempfile
+import tracemalloc
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from shopkeeper.app.pages.upload import ENDINGS, find_upload, keep_upload
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.pages.upload import ENDINGS, Incoming, Upload, discard, find_upload, keep_upload
+from shopkeeper.app.schedule import Work, Worker
+from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.schema.query import Query
-from tests.web.conftest import token
+from tests.web.conftest import new_session, post, serving, token
 
 CSV = (
     "商品编码,商品名称,品类,品牌,零售价\n"
@@ -23,6 +27,12 @@ def _send(client: httpx.Client, content: bytes, name: str = "goods.csv") -> http
     data = {"csrf": token(client, "/upload"), "table": "product", "source": "erp"}
     headers = {"origin": str(client.base_url).rstrip("/")}
     return client.post("/upload", data=data, files={"file": (name, content, "text/csv")}, headers=headers)
+
+
+def _keep(shop: Shop, name: str, *, by: str, now: datetime, table: str = "product") -> Upload:
+    incoming = Incoming(shop, now)
+    incoming.write(CSV)
+    return keep_upload(incoming, name, table=table, source="erp", by=by, now=now)
 
 
 def _act(client: httpx.Client, place: str, action: str, changes: dict[str, str] | None = None) -> httpx.Response:
@@ -77,7 +87,7 @@ def test_only_files_that_can_be_read_are_kept(client: httpx.Client, name: str) -
 
 
 def test_a_file_is_seen_by_who_brought_it_only(client: httpx.Client, shop: Shop) -> None:
-    kept = keep_upload(shop, "a.csv", [CSV], table="product", source="erp", by="somebody else", now=shop.clock())
+    kept = _keep(shop, "a.csv", by="somebody else", now=shop.clock())
     assert client.get(f"/upload/{kept.id}").status_code == 404
     with pytest.raises(MissingError):
         find_upload(shop, "../../keys", by="somebody else")
@@ -85,15 +95,15 @@ def test_a_file_is_seen_by_who_brought_it_only(client: httpx.Client, shop: Shop)
 
 def test_a_file_is_kept_for_an_hour_at_most(shop: Shop) -> None:
     now = shop.clock()
-    old = keep_upload(shop, "a.csv", [CSV], table="product", source="erp", by="ada", now=now - timedelta(hours=2))
-    keep_upload(shop, "b.csv", [CSV], table="product", source="erp", by="ada", now=now)
+    old = _keep(shop, "a.csv", by="ada", now=now - timedelta(hours=2))
+    _keep(shop, "b.csv", by="ada", now=now)
     with pytest.raises(MissingError):
         find_upload(shop, old.id, by="ada")
 
 
 def test_a_computed_table_takes_no_file(shop: Shop) -> None:
     with pytest.raises(UsageError, match="profile"):
-        keep_upload(shop, "a.csv", [CSV], table="profile", source="erp", by="ada", now=shop.clock())
+        _keep(shop, "a.csv", by="ada", now=shop.clock(), table="profile")
 
 
 def test_nobody_sends_a_file_without_signing_in(visitor: httpx.Client) -> None:
@@ -113,3 +123,114 @@ def test_a_body_that_is_too_large_is_refused(client: httpx.Client) -> None:
 def test_the_endings_offered_are_those_accepted(client: httpx.Client) -> None:
     assert f'accept="{",".join(ENDINGS)}"' in client.get("/upload").text
     assert Path("x.csv").suffix in ENDINGS
+
+
+TICKETS = (
+    "小票号,会员卡号,会员姓名,门店编号,门店名称,商品编码,商品名称,销售时间,数量,实收金额,班次\n"
+    '0001,M1,王小明,0900,徐家汇店,0690001,鲜牛奶,2017/9/1 08:12,1,"1,288.00元",早\n'
+    "0001,M1,王小明,0900,徐家汇店,0690002,面包,2017/9/1 08:12,2,0.12万元,早\n"
+    "0002,,,0901,张江店,0690001,鲜牛奶（促销）,2017/9/1 09:00,1,12.50,早\n"
+    "合计,,,,,,,,,2500.50,\n"
+).encode("gb18030")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[tuple[Shop, httpx.Client]]:
+    """A shop that nothing was loaded into, and a client that is signed in."""
+    with init(tmp_path / "own") as shop:
+        shop.state.users.add("ada", "a long enough password", "admin", now=shop.clock())
+        with serving(shop) as address, httpx.Client(base_url=address, timeout=60) as client:
+            client.cookies.set("shopkeeper_session", new_session(shop))
+            yield shop, client
+
+
+def test_one_file_of_tickets_brings_its_goods_and_stores_and_says_its_total(own: tuple[Shop, httpx.Client]) -> None:
+    shop, client = own
+    data = {"csrf": token(client, "/upload"), "table": "order_line", "source": "till"}
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    sent = client.post("/upload", data=data, files={"file": ("小票.csv", TICKETS)}, headers=headers)
+    tried = _act(client, sent.headers["location"], "try")
+    assert "¥2,500.50" in tried.text
+    assert "Left out: 门店名称, 商品名称, 班次" in tried.text
+    assert re.findall(r'name="also" value="(\w+)" checked', tried.text) == ["product", "store"]
+    loaded = _act(client, sent.headers["location"], "load", {"also": "product"})
+    assert "¥2,500.50" in loaded.text
+    assert 'action="/data/run"' in loaded.text
+    query = Query.from_sql("SELECT product_id, name FROM product ORDER BY 1", name="new")
+    assert [tuple(row.values()) for row in shop.arrow(query).to_pylist()] == [
+        ("0690001", "鲜牛奶"),
+        ("0690002", "面包"),
+    ]
+    stores = Query.from_sql("SELECT store_id FROM store", name="stores")
+    assert shop.arrow(stores).num_rows == 0  # it was not ticked
+
+
+def test_a_run_is_asked_of_the_worker(client: httpx.Client, shop: Shop) -> None:
+    assert "Run now" in client.get("/data/jobs").text
+    answer = post(client, "/data/run", {}, form="/data/jobs")
+    assert answer.headers["location"] == "/data/jobs"
+    job = shop.state.jobs.get("run")
+    assert job.state == "waiting"
+    assert job.next_at is not None
+    assert job.next_at <= shop.clock()
+    assert 'hx-trigger="every 3s"' in client.get("/data/jobs").text
+    done: list[str] = []
+    worker = Worker(shop, [Work("run", lambda: done.append("run"), lambda after: after + timedelta(days=1))])
+    assert worker.tick() is not None
+    assert done == ["run"]
+    assert 'hx-trigger="every 3s"' not in client.get("/data/jobs").text
+    shop.state.jobs.drop("run")
+
+
+def test_a_waiting_file_is_in_the_clear_nowhere(
+    client: httpx.Client, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planted phones and names in well-formed and broken rows, in a file of many pieces, from its coming to its end."""
+    words = ["13812345678", "canary.one@example.com", "欧阳金丝雀"]
+    head = "会员卡号,手机号,邮箱,姓名\n"
+    rows = "".join(f"M{i:05},{words[0]},{words[1]},{words[2]}\n" for i in range(30_000)) + f"{words[0]},{words[2]}\n"
+    content = (head + rows).encode("gb18030")
+    assert len(content) > 1 << 20  # Starlette would have written it to a temporary file
+    planted = [word.encode(encoding) for word in words for encoding in ("utf-8", "gb18030")]
+
+    def rolled(_: object) -> None:
+        raise AssertionError("a file in the clear was written")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", rolled)
+    data = {"csrf": token(client, "/upload"), "table": "customer", "source": "crm"}
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    files = {"file": ("members.csv", content, "text/csv")}
+    place = client.post("/upload", data=data, files=files, headers=headers).headers["location"]
+    assert _found_in(shop.spill, planted) == []
+    assert _act(client, place, "try").status_code == 200
+    assert _found_in(shop.spill, planted) == []
+    assert _act(client, place, "discard").status_code == 303
+    (shop.spill / "plain.csv").write_bytes(content[:2000])
+    assert _found_in(shop.spill, planted) != []  # the search can find what it looks for
+    (shop.spill / "plain.csv").unlink()
+
+
+def _found_in(folder: Path, planted: list[bytes]) -> list[str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path.name for path in files if any(word in path.read_bytes() for word in planted)]
+
+
+def test_a_large_file_comes_in_in_constant_memory(shop: Shop) -> None:
+    now = shop.clock()
+    tracemalloc.start()
+    incoming = Incoming(shop, now)
+    for _ in range(400):
+        incoming.write(b"0123456789abcdef" * 4096)
+    kept = keep_upload(incoming, "a.csv", table="product", source="erp", by="ada", now=now)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4 << 20  # of 26 MB
+    discard(shop, kept)
+
+
+def test_a_file_of_a_page_too_old_is_not_kept(client: httpx.Client, shop: Shop) -> None:
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    before = set((shop.spill / "uploads").iterdir()) if (shop.spill / "uploads").exists() else set()
+    data = {"csrf": "0" * 80, "table": "product", "source": "erp"}
+    assert client.post("/upload", data=data, files={"file": ("a.csv", CSV)}, headers=headers).status_code == 403
+    assert set((shop.spill / "uploads").iterdir()) <= before

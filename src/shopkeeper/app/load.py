@@ -18,11 +18,27 @@ from shopkeeper.collect.receipt import Receipt
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import TableKind
 from shopkeeper.schema.tables import table as declared_table
+from shopkeeper.storage.sealed import SealedFile
 
-__all__ = ["Receipt", "list_refused", "load", "mapping_for", "preview", "propose", "replay", "show_refused"]
+__all__ = [
+    "ColumnMapping",
+    "Receipt",
+    "also_described",
+    "list_refused",
+    "load",
+    "mapping_for",
+    "preview",
+    "propose",
+    "replay",
+    "show_refused",
+]
+
+ColumnMapping = Mapping
+"""How the columns of a file become those of a table."""
 
 Progress = Callable[[str, int], None]
 _CHUNK = 1 << 20
+_NAMED_BY_TICKETS = ("product", "store")
 
 
 def loader(shop: Shop) -> Loader:
@@ -33,14 +49,22 @@ def loader(shop: Shop) -> Loader:
     )
 
 
-def propose(shop: Shop, table: str, file: str, *, source: str = "file", query: str | None = None) -> Proposal:
+def propose(
+    shop: Shop, table: str, file: str | SealedFile, *, source: str = "file", query: str | None = None
+) -> Proposal:
     """Proposes a mapping for a file by its headers and values."""
     _loadable(table)
     return loader(shop).propose(table, file, name=source, query=query)
 
 
 def mapping_for(
-    shop: Shop, table: str, files: Sequence[str], *, source: str, mapping: Path | None, query: str | None = None
+    shop: Shop,
+    table: str,
+    files: Sequence[str | SealedFile],
+    *,
+    source: str,
+    mapping: Path | None,
+    query: str | None = None,
 ) -> tuple[Mapping, str]:
     """Gives the mapping of a load and where it comes from: the file named, the one saved, or a proposal.
 
@@ -72,11 +96,12 @@ def mapping_for(
 def preview(
     shop: Shop,
     table: str,
-    files: Sequence[str],
+    files: Sequence[str | SealedFile],
     *,
     source: str = "file",
     mapping: Mapping | None = None,
     replace: bool = False,
+    only_new: bool = False,
     since: str | None = None,
     query: str | None = None,
 ) -> Preview:
@@ -84,18 +109,19 @@ def preview(
     mapping = mapping or mapping_for(shop, table, files, source=source, mapping=None, query=query)[0]
     watermark = shop.state.loads.watermark(source, table) if since else None
     return loader(shop).preview(
-        files, mapping, now=now(shop), replace=replace, since=since, watermark=watermark, query=query
+        files, mapping, now=now(shop), replace=replace, only_new=only_new, since=since, watermark=watermark, query=query
     )
 
 
 def load(
     shop: Shop,
     table: str,
-    files: Sequence[str],
+    files: Sequence[str | SealedFile],
     *,
     source: str = "file",
     mapping: Path | Mapping | None = None,
     replace: bool = False,
+    only_new: bool = False,
     since: str | None = None,
     query: str | None = None,
     by: str = "cli",
@@ -106,10 +132,11 @@ def load(
     Args:
         shop: The shop.
         table: A source table.
-        files: Paths, or one database URL.
+        files: Paths or sealed files, or one database URL.
         source: Name of the source system.
         mapping: A mapping or its file; the saved or a proposed one by default.
         replace: Whether rows may replace facts under the same key.
+        only_new: Whether rows whose key is known leave it as it is; the mapping is then not kept for next time.
         since: Column whose greatest value is kept as a watermark.
         query: The query, for a database.
         by: Who asked, for the record.
@@ -138,6 +165,7 @@ def load(
                 mapping,
                 now=now(shop),
                 replace=replace,
+                only_new=only_new,
                 since=since,
                 watermark=watermark,
                 query=query,
@@ -148,8 +176,32 @@ def load(
             raise
     counts = {key: value for key, value in asdict(receipt).items() if key not in {"table", "watermark"}}
     shop.state.loads.finish(record.id, counts, now=now(shop), watermark=receipt.watermark or watermark)
-    shop.state.mappings.save(source, table, mapping.to_dict(), by=by, now=now(shop))
+    if not only_new:
+        shop.state.mappings.save(source, table, mapping.to_dict(), by=by, now=now(shop))
     return receipt
+
+
+def also_described(shop: Shop, table: str, file: str | SealedFile, *, source: str = "file") -> dict[str, Mapping]:
+    """Gives the master tables that a file of tickets describes on the side, each with how: product and store.
+
+    Args:
+        shop: The shop.
+        table: The table the file is loaded into; only order lines name goods and stores.
+        file: A path or a sealed file.
+        source: Name of the source system.
+
+    Returns:
+        Table → mapping, where the file has more of it than the key.
+    """
+    if table != "order_line" or (isinstance(file, str) and "://" in file):
+        return {}
+    found = {name: propose(shop, name, file, source=source).mapping for name in _NAMED_BY_TICKETS}
+    return {name: mapping for name, mapping in found.items() if mapping is not None and _describes(mapping)}
+
+
+def _describes(mapping: Mapping) -> bool:
+    keys = mapping.declared.key
+    return any(rule.column is not None and rule.target not in keys for rule in mapping.rules)
 
 
 def list_refused(shop: Shop) -> list[dict[str, Any]]:
@@ -204,11 +256,11 @@ def _loadable(table: str) -> None:
         )
 
 
-def _content_hash(files: Sequence[str], query: str | None) -> str:
+def _content_hash(files: Sequence[str | SealedFile], query: str | None) -> str:
     digest = hashlib.sha256((query or "").encode())
     for name in files:
-        file = Path(name)
-        if "://" in name or not file.exists():
+        file = Path(name) if isinstance(name, str) else name
+        if isinstance(file, Path) and ("://" in str(name) or not file.exists()):
             digest.update(_shown(name).encode())
             continue
         with file.open("rb") as opened:
@@ -217,8 +269,10 @@ def _content_hash(files: Sequence[str], query: str | None) -> str:
     return digest.hexdigest()
 
 
-def _shown(name: str) -> str:
+def _shown(name: str | SealedFile) -> str:
     """A file's name without its folder, a database's address without who and what signs in."""
+    if isinstance(name, SealedFile):
+        return name.name
     if "://" in name:
         scheme, _, rest = name.partition("://")
         return f"{scheme}://{rest.rpartition('@')[2]}"

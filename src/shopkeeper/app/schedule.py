@@ -16,7 +16,7 @@ from shopkeeper.base.clock import zone
 from shopkeeper.base.errors import ConflictError, MissingError, ShopkeeperError
 from shopkeeper.storage.state.jobs import Job, Retry
 
-__all__ = ["Work", "Worker", "next_time", "work_of"]
+__all__ = ["Work", "Worker", "ask_run", "next_time", "work_of"]
 
 _HOLD = timedelta(minutes=5)
 _RENEW_SECONDS = 60.0
@@ -75,6 +75,17 @@ def work_of(shop: Shop) -> list[Work]:
     for place, job in enumerate(schedule.loads):
         work.append(Work(f"load {job.source}.{job.table}", _loading(shop, place), lambda after: after + every))
     return work
+
+
+def ask_run(shop: Shop) -> Job:
+    """Has the worker do the job `run` as soon as it can; one that runs at this moment goes on.
+
+    Raises:
+        MissingError: The settings have no worker.
+    """
+    if not shop.settings.schedule.enabled:
+        raise MissingError("no worker runs by itself: schedule.enabled is false", next_step="shopkeeper run")
+    return shop.state.jobs.plan("run", now(shop))
 
 
 def _loading(shop: Shop, place: int) -> Callable[[], object]:

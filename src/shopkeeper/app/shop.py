@@ -21,6 +21,7 @@ from shopkeeper.storage.engine import DuckDBEngine, Engine
 from shopkeeper.storage.keys import make_keys, read_keys
 from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.models import Models
+from shopkeeper.storage.sealing import Sealing
 from shopkeeper.storage.state import State
 from shopkeeper.storage.token import Tokens
 
@@ -115,6 +116,11 @@ class Shop:
     def tokens(self) -> Tokens:
         """Makes tokens of raw identifiers."""
         return Tokens(read_keys(self.folder / "keys", os.environ).token, self.settings.chain.country)
+
+    @cached_property
+    def sealing(self) -> Sealing:
+        """Seals files that wait with the vault's keys."""
+        return Sealing(read_keys(self.folder / "keys", os.environ).vault)
 
     @cached_property
     def vault(self) -> Vault:

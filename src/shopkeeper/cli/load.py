@@ -1,9 +1,11 @@
 """`shopkeeper load`: files or a database query into a source table."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import tzinfo
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from shopkeeper.app import load as loads
-from shopkeeper.app.load import Receipt
+from shopkeeper.app.load import ColumnMapping, Receipt
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.clock import zone
 from shopkeeper.base.errors import MissingError
@@ -32,6 +34,9 @@ _REFUSED = 3
 @click.option("--query", help="Query, where FILE is a database URL.")
 @click.option("--since", metavar="COLUMN", help="Take only rows newer than last time by this column.")
 @click.option("--replace", is_flag=True, help="Let rows replace facts under the same key.")
+@click.option(
+    "--also", is_flag=True, help="With tickets: also load the goods and stores they name that are not known yet."
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would happen.")
 @click.option("--propose", is_flag=True, help="Only print the mapping that would be used, to save and correct.")
 @with_shop
@@ -45,6 +50,7 @@ def load_command(
     query: str | None,
     since: str | None,
     replace: bool,
+    also: bool,
     dry_run: bool,
     propose: bool,
     as_json: bool,
@@ -63,6 +69,7 @@ def load_command(
             chosen.to_dict(), as_json=as_json, render=lambda console: console.print(text, markup=False, highlight=False)
         )
         return 0
+    others = loads.also_described(shop, table, files[0], source=source)
     if dry_run:
         clock = zone(shop.settings.chain.time_zone)
         with working(f"dry run of {table}", quiet=as_json):
@@ -73,14 +80,33 @@ def load_command(
             "mapping": origin,
             "rows": found.rows,
             "refused_rows": found.refused,
+            "describes": _described(others),
         }
-        emit(document, as_json=as_json, render=lambda console: _render_preview(console, found, origin, clock))
+
+        def render_preview(console: Console) -> None:
+            _render_preview(console, found, origin, clock)
+            _render_others(console, others, files, source)
+
+        emit(document, as_json=as_json, render=render_preview)
         return _REFUSED if found.receipt.refused else 0
     with _counting(quiet=as_json) as tell:
         receipt = loads.load(
             shop, table, files, source=source, mapping=chosen, replace=replace, since=since, query=query, progress=tell
         )
-    emit(receipt_document(receipt), as_json=as_json, render=lambda console: render_receipt(console, receipt, origin))
+        more = [
+            loads.load(shop, name, files, source=source, mapping=found, only_new=True, progress=tell)
+            for name, found in (others.items() if also else ())
+        ]
+
+    def render(console: Console) -> None:
+        render_receipt(console, receipt, origin)
+        for one in more:
+            render_receipt(console, one, "proposed")
+        if not also:
+            _render_others(console, others, files, source)
+
+    document = receipt_document(receipt) | {"describes": _described(others), "also": [*map(receipt_document, more)]}
+    emit(document, as_json=as_json, render=render)
     return _REFUSED if receipt.refused else 0
 
 
@@ -96,8 +122,14 @@ def render_receipt(console: Console, receipt: Receipt, origin: str) -> None:
         f"[bold]{r.table}[/]: received {r.received:,} = stored {r.stored:,} + updated {r.updated:,} "
         f"+ duplicate {r.duplicate:,} + refused {r.refused:,}   ({r.seconds:.1f} s, {origin} mapping)"
     )
+    if r.net_amount is not None:
+        console.print(f"net amount of the rows not refused: {Decimal(r.net_amount):,}")
+    if r.left_out:
+        console.print(f"left out, nothing in {r.table} is called so: {', '.join(r.left_out)}", markup=False)
+    if r.settled:
+        console.print(f"refused before, come in mended now: {r.settled:,}")
     if r.skipped:
-        console.print(f"skipped before counting (older than the watermark, or total lines): {r.skipped:,}")
+        console.print(f"skipped before counting, older than the watermark: {r.skipped:,}")
     if r.identifiers:
         console.print(f"identifiers newly noted, as tokens: {r.identifiers:,}")
     if r.refused:
@@ -105,6 +137,17 @@ def render_receipt(console: Console, receipt: Receipt, origin: str) -> None:
         console.print("next: shopkeeper refused show, mend the mapping or the file, then shopkeeper refused replay")
     elif r.stored or r.updated:
         console.print("next: shopkeeper run refreshes what follows from it")
+
+
+def _described(others: Mapping[str, ColumnMapping]) -> dict[str, list[str]]:
+    return {name: [rule.target for rule in mapping.rules] for name, mapping in others.items()}
+
+
+def _render_others(console: Console, others: Mapping[str, ColumnMapping], files: Sequence[str], source: str) -> None:
+    for name, mapping in others.items():
+        headers = ", ".join(f"{rule.column} → {rule.target}" for rule in mapping.rules if rule.column)
+        command = shlex.join(["shopkeeper", "load", name, *files, "--source", source])
+        console.print(f"the same file describes {name} ({headers}): load with --also, or {command}", markup=False)
 
 
 def _render_preview(console: Console, found: Any, origin: str, clock: tzinfo) -> None:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shopkeeper.base.errors import DataError
-from shopkeeper.collect.reader import BATCH_ROWS, Batch, existing
+from shopkeeper.collect.reader import BATCH_ROWS, Batch, File, existing
 
 __all__ = ["ParquetReader", "as_text"]
 
@@ -25,10 +25,10 @@ class ParquetReader:
         DataError: It is no Parquet file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: File) -> None:
         self._path = existing(path)
         try:
-            self._file = pq.ParquetFile(path)
+            self._file = pq.ParquetFile(path if isinstance(path, Path) else path.open("rb"))
         except pa.ArrowInvalid as error:
             raise DataError(f"{path.name} is no Parquet file: {error}") from error
         self.headers = tuple(self._file.schema_arrow.names)

@@ -5,7 +5,6 @@ import csv
 import io
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,7 +14,7 @@ from pyarrow import csv as arrow_csv
 
 from shopkeeper.base.errors import DataError, UsageError
 from shopkeeper.collect.mapping import FileShape
-from shopkeeper.collect.reader import Batch, Broken, existing, unique_headers
+from shopkeeper.collect.reader import Batch, Broken, File, existing, unique_headers
 from shopkeeper.collect.sniff import find_delimiter, find_encoding, find_header_row, open_bytes, split_lines
 
 __all__ = ["DelimitedReader"]
@@ -36,7 +35,7 @@ class DelimitedReader:
         UsageError: The encoding is not known, or the file is empty.
     """
 
-    def __init__(self, path: Path, shape: FileShape) -> None:
+    def __init__(self, path: File, shape: FileShape) -> None:
         self._path = existing(path)
         self.encoding = shape.encoding or find_encoding(path)
         try:
@@ -47,7 +46,7 @@ class DelimitedReader:
             ) from error
         lines = split_lines(path, self.encoding)
         if not lines:
-            raise UsageError(f"{path.name} is empty", place=str(path.absolute().parent))
+            raise UsageError(f"{path.name} is empty", place=path.name)
         self.delimiter = shape.delimiter or find_delimiter(lines)
         head = list(csv.reader(lines, delimiter=self.delimiter))
         self.header_row = find_header_row(head) if shape.header_row is None else shape.header_row

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from shopkeeper.collect.reader import BATCH_ROWS, Batch, Broken, existing, text_batch
+from shopkeeper.collect.reader import BATCH_ROWS, Batch, Broken, File, existing, text_batch
 from shopkeeper.collect.sniff import open_bytes
 
 __all__ = ["JsonLinesReader"]
@@ -25,7 +24,7 @@ class JsonLinesReader:
         wanted: Keys that are columns even if the first thousand lines do not have them.
     """
 
-    def __init__(self, path: Path, wanted: tuple[str, ...] = ()) -> None:
+    def __init__(self, path: File, wanted: tuple[str, ...] = ()) -> None:
         self._path = existing(path)
         keys: dict[str, None] = {}
         with open_bytes(path) as file:

@@ -10,22 +10,22 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from shopkeeper.base.errors import ConflictError
+from shopkeeper.collect.corrected import corrected
 from shopkeeper.collect.judge import Judge
 from shopkeeper.collect.mapping import Mapping
 from shopkeeper.collect.people import merge_identifiers
 from shopkeeper.collect.propose import Proposal, propose
-from shopkeeper.collect.reader import BATCH_ROWS, Batch, Broken, text_batch
+from shopkeeper.collect.reader import BATCH_ROWS
 from shopkeeper.collect.receipt import Receipt
-from shopkeeper.collect.refused import Refused, add_refused, open_refused, settle_refused
-from shopkeeper.collect.settle import Settled, commit, settle
+from shopkeeper.collect.refused import Waiting, add_refused, open_refused, settle_refused
+from shopkeeper.collect.settle import Settled, commit, first_rows, settle
 from shopkeeper.collect.source import open_source
 from shopkeeper.collect.stage import Stage
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.engine.duckdb import DuckDBEngine
 from shopkeeper.storage.lake import Lake
+from shopkeeper.storage.sealed import SealedFile
 from shopkeeper.storage.token import Tokens
 from shopkeeper.storage.vault import Vault
 
@@ -75,12 +75,14 @@ class Loader:
     cutover_hour: int = 0
     sample_rows: int = 20
 
-    def propose(self, table: str, source: str, *, name: str = "file", query: str | None = None) -> Proposal:
+    def propose(
+        self, table: str, source: str | SealedFile, *, name: str = "file", query: str | None = None
+    ) -> Proposal:
         """Proposes a mapping for a file by its headers and values.
 
         Args:
             table: The table it is to go to.
-            source: A path or a database URL.
+            source: A path, a sealed file or a database URL.
             name: What the source system is to be called.
             query: The query, for a database.
         """
@@ -88,28 +90,31 @@ class Loader:
 
     def preview(
         self,
-        sources: Sequence[str],
+        sources: Sequence[str | SealedFile],
         mapping: Mapping,
         *,
         now: datetime,
         replace: bool = False,
+        only_new: bool = False,
         since: str | None = None,
         watermark: str | None = None,
         query: str | None = None,
     ) -> Preview:
         """Says what a load would do, and changes nothing; arguments as for `load`."""
-        options = _Options(replace, since, watermark, query, dry_run=True)
+        options = _Options(replace, since, watermark, query, dry_run=True, only_new=only_new)
         with self._staged(sources, mapping, now, options) as (stage, settled, receipt):
-            rows, refused = _sample(settled, self.sample_rows), _refused_sample(stage, self.sample_rows)
+            rows = first_rows(self.engine, settled, self.sample_rows)
+            refused = _refused_sample(stage, self.sample_rows)
             return Preview(receipt, stage.judge.given, rows, refused)
 
     def load(
         self,
-        sources: Sequence[str],
+        sources: Sequence[str | SealedFile],
         mapping: Mapping,
         *,
         now: datetime,
         replace: bool = False,
+        only_new: bool = False,
         since: str | None = None,
         watermark: str | None = None,
         query: str | None = None,
@@ -118,10 +123,11 @@ class Loader:
         """Loads files or a query; all of it is committed together, and loading the same again changes nothing.
 
         Args:
-            sources: Paths or a database URL.
+            sources: Paths, sealed files, or a database URL.
             mapping: How columns follow.
             now: The present instant.
             replace: Whether rows may replace facts under the same key.
+            only_new: Whether rows whose key is known leave it as it is.
             since: Column of the table by which only newer rows are taken.
             watermark: Its greatest value so far; rows below it are skipped.
             query: The query, for a database.
@@ -135,11 +141,12 @@ class Loader:
             MissingError, DataError, StorageError: A source cannot be read or the lake not be written.
             ConflictError: Others kept changing the table.
         """
-        options = _Options(replace, since, watermark, query, progress)
+        options = _Options(replace, since, watermark, query, progress, only_new=only_new)
         for attempt in range(_TRIES):
             try:
                 with self._staged(sources, mapping, now, options) as (stage, settled, receipt):
-                    return self._written(stage, settled, receipt)
+                    written = self._written(stage, settled, receipt)
+                    return replace_fields(written, settled=self._settle_corrected(stage, settled, now))
             except ConflictError:
                 if attempt == _TRIES - 1:
                     raise
@@ -176,9 +183,9 @@ class Loader:
             ordinals = {place: row.ordinal for place, row in enumerate(untyped, start=1) if row.ordinal is not None}
             stage = self._stage(mapping, folder, now, _Options(replace), ordinals)
             if untyped:
-                stage.take(_Waiting(untyped, mapping.headers))
+                stage.take(Waiting(untyped, mapping.headers))
             stage.take_typed([(row.number, row.file_name, dict(row.cells)) for row in waiting if row.typed])
-            settled = self._settled(stage, replace=replace)
+            settled = self._settled(stage, _Options(replace))
             receipt = self._written(stage, settled, _receipt(stage, settled, monotonic() - started))
             done = {row.refused_id for row in waiting} - stage.turned_ids()
         settle_refused(self.lake, self.engine, self.vault, sorted(done), now)
@@ -192,25 +199,62 @@ class Loader:
         commit(self.lake, self.engine, settled, note)
         return replace_fields(receipt, identifiers=new)
 
+    def _settle_corrected(self, stage: Stage, settled: Settled, now: datetime) -> int:
+        """Settles the rows refused before that this load brought in mended, and says how many."""
+        mapping, turned = stage.mapping, stage.turned_ids()
+        for _ in range(_TRIES):
+            if not (settled.stored or settled.updated):
+                return 0
+            waiting = open_refused(
+                self.engine, self.vault, table=mapping.table, source=mapping.source, but=turned, most=BATCH_ROWS
+            )
+            ids = corrected(self.engine, stage, settled, waiting)
+            try:
+                settle_refused(self.lake, self.engine, self.vault, ids, now, state="corrected")
+            except ConflictError:
+                continue  # the load itself is committed; the list alone moved on
+            return len(ids)
+        return 0
+
     @contextmanager
     def _staged(
-        self, sources: Sequence[str], mapping: Mapping, now: datetime, options: "_Options"
+        self, sources: Sequence[str | SealedFile], mapping: Mapping, now: datetime, options: "_Options"
     ) -> Iterator[tuple[Stage, Settled, Receipt]]:
         if options.since is not None:
             mapping.declared.column(options.since)
         started = monotonic()
         with self._scratch() as folder:
             stage = self._stage(mapping, folder, now, options)
+            left_out: list[str] = []
             for source in sources:
                 reader = open_source(source, mapping.shape, query=options.query, wanted=mapping.headers)
                 mapping.check_headers(reader.headers, reader.name)
+                left_out += [name for name in reader.headers if name not in mapping.headers]
                 stage.take(reader, options.progress)
-            settled = self._settled(stage, replace=options.replace)
-            yield stage, settled, _receipt(stage, settled, monotonic() - started)
+            settled = self._settled(stage, options)
+            receipt = _receipt(stage, settled, monotonic() - started)
+            total = settled.net_amount
+            yield (
+                stage,
+                settled,
+                replace_fields(
+                    receipt,
+                    left_out=tuple(dict.fromkeys(left_out)),
+                    net_amount=None if total is None else f"{total.normalize():f}",
+                ),
+            )
 
-    def _settled(self, stage: Stage, *, replace: bool) -> Settled:
+    def _settled(self, stage: Stage, options: "_Options") -> Settled:
         table = stage.mapping.declared
-        settled = settle(self.lake, self.engine, table, stage.judge.given, stage.finish(), replace=replace)
+        settled = settle(
+            self.lake,
+            self.engine,
+            table,
+            stage.judge.given,
+            stage.finish(),
+            replace=options.replace,
+            only_new=options.only_new,
+        )
         stage.turn_conflicts(settled.conflicts)
         return settled
 
@@ -251,29 +295,7 @@ class _Options:
     query: str | None = None
     progress: Progress | None = None
     dry_run: bool = False
-
-
-class _Waiting:
-    """Refused rows read again from the vault."""
-
-    def __init__(self, rows: Sequence[Refused], headers: tuple[str, ...]) -> None:
-        self.name = "refused"
-        cells = {header for row in rows for header in row.cells if header}
-        self.headers = tuple(dict.fromkeys([*headers, *sorted(cells)]))
-        self._rows = rows
-
-    def batches(self) -> Iterator[Batch]:
-        """Gives the rows; a line that could not be split still cannot."""
-        for start in range(0, len(self._rows), BATCH_ROWS):
-            rows = self._rows[start : start + BATCH_ROWS]
-            numbered = list(enumerate(rows, start=start + 1))
-            whole = [(number, row) for number, row in numbered if "" not in row.cells]
-            broken = [
-                Broken(number, row.cells[""] or "", "number_of_values") for number, row in numbered if "" in row.cells
-            ]
-            texts = [[row.cells.get(header) for header in self.headers] for _, row in whole]
-            made = text_batch(self.headers, texts, [number for number, _ in whole])
-            yield Batch(made.rows, made.numbers, tuple(broken))
+    only_new: bool = False
 
 
 def _receipt(stage: Stage, settled: Settled, seconds: float) -> Receipt:
@@ -289,11 +311,6 @@ def _receipt(stage: Stage, settled: Settled, seconds: float) -> Receipt:
         stage.watermark,
         seconds=seconds,
     )
-
-
-def _sample(settled: Settled, rows: int) -> list[dict[str, Any]]:
-    batch = next(pq.ParquetFile(settled.staged).iter_batches(rows), None)
-    return [] if batch is None else batch.select(list(settled.given)).to_pylist()
 
 
 def _refused_sample(stage: Stage, rows: int) -> list[dict[str, Any]]:

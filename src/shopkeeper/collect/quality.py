@@ -20,6 +20,7 @@ from shopkeeper.storage.iceberg import arrow_schema
 __all__ = ["Check", "Outcome", "check_rows", "checks", "run_checks"]
 
 _NAMED = 5
+_STORES_NAMED = 200
 _REFERENCES = (
     ("order_line", "product_id", "product", "product_id"),
     ("order_line", "store_id", "store", "store_id"),
@@ -126,12 +127,12 @@ def check_rows(outcomes: Sequence[Outcome], now: datetime) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=arrow_schema(declared_table("quality_check")))
 
 
-def _check(name: str, table: str, severity: str, broken: str, **parameters: Any) -> Check:
-    """A check from a SELECT that gives `named`, the key of each row that breaks it."""
+def _check(name: str, table: str, severity: str, broken: str, most: int = _NAMED, **parameters: Any) -> Check:
+    """A check from a SELECT that gives `named`, the key of each row that breaks it; at most so many are named."""
     text = (
         f"WITH broken AS ({broken}) SELECT (SELECT COUNT(*) FROM broken) AS found, "
         f"STRING_AGG(first.named, ', ' ORDER BY first.named) AS sample "
-        f"FROM (SELECT b.named FROM broken AS b ORDER BY b.named LIMIT {_NAMED}) AS first"
+        f"FROM (SELECT b.named FROM broken AS b ORDER BY b.named LIMIT {most}) AS first"
     )
     return Check(name, table, severity, Query.from_sql(text, name=f"{table} {name}", **parameters))
 
@@ -208,6 +209,7 @@ def _late(as_of: date) -> Iterator[Check]:
         "HAVING MAX(business_day) < $as_of "
         "AND 2 * COUNT(DISTINCT business_day) >= (SELECT COUNT(DISTINCT business_day) FROM order_line "
         "WHERE business_day BETWEEN $as_of - INTERVAL 13 DAY AND $as_of)",
+        _STORES_NAMED,
         as_of=as_of,
     )
 
@@ -221,6 +223,7 @@ def _close_checks() -> Iterator[Check]:
         "rule",
         f"SELECT {named} AS named FROM ({_CLOSED}) AS c WHERE NOT sales IS NULL AND "
         "(ABS(sales - closed_sales) > 0.01 OR tickets <> closed_tickets)",
+        _STORES_NAMED,
     )
     yield _check(
         "daily_close_missing",
@@ -228,6 +231,7 @@ def _close_checks() -> Iterator[Check]:
         "rule",
         f"SELECT {named} AS named FROM ({_CLOSED}) AS c WHERE sales IS NULL "
         "AND (closed_sales <> 0 OR closed_tickets > 0)",
+        _STORES_NAMED,
     )
 
 

@@ -8,10 +8,14 @@ from typing import Protocol
 import pyarrow as pa
 
 from shopkeeper.base.errors import MissingError, UsageError
+from shopkeeper.storage.sealed import SealedFile
 
-__all__ = ["BATCH_ROWS", "Batch", "Broken", "Reader", "existing", "text_batch", "unique_headers"]
+__all__ = ["BATCH_ROWS", "Batch", "Broken", "File", "Reader", "existing", "text_batch", "unique_headers"]
 
 BATCH_ROWS = 100_000
+
+File = Path | SealedFile
+"""What files are read from: the disk, or sealed from the moment they came in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +66,15 @@ class Reader(Protocol):
         ...
 
 
-def existing(path: Path) -> Path:
-    """Gives the path back if there is a file.
+def existing(path: File) -> File:
+    """Gives a file back if it is there; one that was sealed is.
 
     Raises:
         MissingError: There is none.
         UsageError: It is a folder.
     """
+    if isinstance(path, SealedFile):
+        return path
     if path.is_dir():
         raise UsageError(f"{path.name} is a folder", place=str(path.parent), next_step="name the files in it")
     if not path.is_file():

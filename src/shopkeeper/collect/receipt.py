@@ -1,9 +1,7 @@
 """A receipt: what became of every row that came in."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from shopkeeper.base.errors import DataError
 
@@ -22,10 +20,13 @@ class Receipt:
         duplicate: Rows that were there already, or came twice.
         refused: Rows that were turned away, kept in the vault and listed in `refused`.
         reasons: Reason → number of refused rows.
-        skipped: Rows that a watermark or a total line left out before they counted as received.
+        skipped: Rows older than the watermark, left out before they counted as received.
         watermark: The greatest value of the `--since` column, as text.
         identifiers: Identifiers newly noted.
         seconds: How long it took.
+        left_out: Headers of the source that the mapping does not read.
+        settled: Rows refused before, which this load brought in mended.
+        net_amount: What the rows that were not refused add up to, for lines of orders: to be held against the file.
 
     Raises:
         DataError: The numbers do not add up.
@@ -42,6 +43,9 @@ class Receipt:
     watermark: str | None = None
     identifiers: int = 0
     seconds: float = 0.0
+    left_out: tuple[str, ...] = ()
+    settled: int = 0
+    net_amount: str | None = None
 
     def __post_init__(self) -> None:
         parts = self.stored + self.updated + self.duplicate + self.refused
@@ -51,26 +55,3 @@ class Receipt:
                 f"{sum(self.reasons.values())} with a reason",
                 place=f"load of {self.table}",
             )
-
-    def __add__(self, other: "Receipt") -> "Receipt":
-        marks = [mark for mark in (self.watermark, other.watermark) if mark is not None]
-        return Receipt(
-            self.table,
-            self.received + other.received,
-            self.stored + other.stored,
-            self.updated + other.updated,
-            self.duplicate + other.duplicate,
-            self.refused + other.refused,
-            dict(Counter(self.reasons) + Counter(other.reasons)),
-            self.skipped + other.skipped,
-            max(marks, default=None),
-            self.identifiers + other.identifiers,
-            self.seconds + other.seconds,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Gives it as the JSON that `shopkeeper load --json` prints."""
-        return {name: getattr(self, name) for name in Receipt.__slots__} | {
-            "reasons": dict(sorted(self.reasons.items())),
-            "seconds": round(self.seconds, 3),
-        }

@@ -1,7 +1,7 @@
 """Refused rows: listed with a reason and a masked value, kept whole in the vault, let in again after a fix."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Pairs
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from shopkeeper.base.errors import ConflictError
 from shopkeeper.collect.mask import mask
+from shopkeeper.collect.reader import BATCH_ROWS, Batch, Broken, text_batch
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Table
 from shopkeeper.schema.tables import table as declared_table
@@ -21,7 +22,16 @@ from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.token import Tokens
 from shopkeeper.storage.vault import Vault
 
-__all__ = ["REFUSED_SCHEMA", "Refused", "Turned", "add_refused", "open_refused", "settle_refused", "turned_rows"]
+__all__ = [
+    "REFUSED_SCHEMA",
+    "Refused",
+    "Turned",
+    "Waiting",
+    "add_refused",
+    "open_refused",
+    "settle_refused",
+    "turned_rows",
+]
 
 _REFUSED = declared_table("refused")
 REFUSED_SCHEMA = arrow_schema(_REFUSED)
@@ -73,6 +83,34 @@ class Refused:
     cells: Pairs[str, str | None] = field(repr=False)
     typed: bool
     ordinal: int | None = None
+
+
+class Waiting:
+    """Refused rows read again from the vault, numbered in their order from 1.
+
+    Args:
+        rows: The rows.
+        headers: The headers that the mapping reads; the rows may have more.
+    """
+
+    def __init__(self, rows: Sequence[Refused], headers: tuple[str, ...]) -> None:
+        self.name = "refused"
+        cells = {header for row in rows for header in row.cells if header}
+        self.headers = tuple(dict.fromkeys([*headers, *sorted(cells)]))
+        self._rows = rows
+
+    def batches(self) -> Iterator[Batch]:
+        """Gives the rows; a line that could not be split still cannot."""
+        for start in range(0, len(self._rows), BATCH_ROWS):
+            rows = self._rows[start : start + BATCH_ROWS]
+            numbered = list(enumerate(rows, start=start + 1))
+            whole = [(number, row) for number, row in numbered if "" not in row.cells]
+            broken = [
+                Broken(number, row.cells[""] or "", "number_of_values") for number, row in numbered if "" in row.cells
+            ]
+            texts = [[row.cells.get(header) for header in self.headers] for _, row in whole]
+            made = text_batch(self.headers, texts, [number for number, _ in whole])
+            yield Batch(made.rows, made.numbers, tuple(broken))
 
 
 def turned_rows(
@@ -139,7 +177,14 @@ def add_refused(lake: Lake, engine: DuckDBEngine, rows: pa.Table, note: dict[str
 
 
 def open_refused(
-    engine: DuckDBEngine, vault: Vault, *, table: str, source: str | None = None, ids: Sequence[str] = ()
+    engine: DuckDBEngine,
+    vault: Vault,
+    *,
+    table: str,
+    source: str | None = None,
+    ids: Sequence[str] = (),
+    but: Collection[str] = (),
+    most: int | None = None,
 ) -> list[Refused]:
     """Gives the rows of a table that still wait, with their bodies, by file and number.
 
@@ -149,33 +194,39 @@ def open_refused(
         table: The table they were meant for.
         source: Only of this source.
         ids: Only these.
+        but: None of these.
+        most: At most so many, the newest first.
     """
     query = Query.from_sql(
         "SELECT refused_id, row_no, file_name, source, ordinal FROM refused "
         "WHERE table_name = $table_name AND state = 'open' "
-        "ORDER BY file_name, row_no, refused_id",
+        "ORDER BY refused_at DESC, file_name, row_no, refused_id",
         name="open refused",
         table_name=table,
     )
-    found = []
-    for row in engine.arrow(query).to_pylist():
-        if (source is None or row["source"] == source) and (not ids or row["refused_id"] in ids):
-            body = msgspec.json.decode(vault.body(row["refused_id"]), type=_Body)
-            found.append(
-                Refused(
-                    row["refused_id"],
-                    row["row_no"] or 0,
-                    row["file_name"] or "",
-                    body.cells,
-                    body.typed,
-                    row["ordinal"],
-                )
-            )
-    return found
+    wanted = [
+        row
+        for row in engine.arrow(query).to_pylist()
+        if (source is None or row["source"] == source)
+        and (not ids or row["refused_id"] in ids)
+        and row["refused_id"] not in but
+    ]
+    return sorted(
+        (_with_body(row, vault) for row in wanted[:most]), key=lambda row: (row.file_name, row.number, row.refused_id)
+    )
 
 
-def settle_refused(lake: Lake, engine: DuckDBEngine, vault: Vault, ids: Sequence[str], now: datetime) -> None:
-    """Marks refused rows as replayed and destroys their bodies.
+def _with_body(row: dict[str, Any], vault: Vault) -> Refused:
+    body = msgspec.json.decode(vault.body(row["refused_id"]), type=_Body)
+    return Refused(
+        row["refused_id"], row["row_no"] or 0, row["file_name"] or "", body.cells, body.typed, row["ordinal"]
+    )
+
+
+def settle_refused(
+    lake: Lake, engine: DuckDBEngine, vault: Vault, ids: Sequence[str], now: datetime, *, state: str = "replayed"
+) -> None:
+    """Marks refused rows as come in after all and destroys their bodies.
 
     Raises:
         ConflictError: The list moved on meanwhile.
@@ -185,12 +236,12 @@ def settle_refused(lake: Lake, engine: DuckDBEngine, vault: Vault, ids: Sequence
         return
     columns = ", ".join(
         {
-            "state": "CASE WHEN refused_id IN $ids THEN 'replayed' ELSE state END AS state",
+            "state": "CASE WHEN refused_id IN $ids THEN $state ELSE state END AS state",
             "settled_at": "CASE WHEN refused_id IN $ids THEN $settled_at ELSE settled_at END AS settled_at",
         }.get(name, name)
         for name in _REFUSED.column_names
     )
-    query = Query.from_sql(f"SELECT {columns} FROM refused", name="refused", ids=list(ids), settled_at=now)
+    query = Query.from_sql(f"SELECT {columns} FROM refused", name="refused", ids=list(ids), settled_at=now, state=state)
     if lake.snapshot("refused") != before:
         raise ConflictError("the refused rows moved on", next_step="shopkeeper refused replay")
     lake.replace("refused", engine.write(query, _REFUSED), expected=before.id)

@@ -5,13 +5,13 @@ Works on staged rows only, in which every identifier is a token already, so what
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 import sqlglot
 
 from shopkeeper.base.errors import ConflictError
@@ -20,11 +20,12 @@ from shopkeeper.schema.table import Column, Partition, Table, TableKind, Type
 from shopkeeper.storage.engine.duckdb import DuckDBEngine, scan_statement, translated
 from shopkeeper.storage.lake import Lake, Snapshot
 
-__all__ = ["SEQ", "Settled", "commit", "settle"]
+__all__ = ["SEQ", "Settled", "commit", "first_rows", "parts_of", "settle"]
 
 SEQ = "row_seq"
 KEY_HASH = "row_key_hash"
 CONTENT_HASH = "row_content_hash"
+_PART_ROWS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,14 @@ class Settled:
     Args:
         table: Where they go.
         given: The columns they bring; an update leaves the others as they are.
-        staged: The Parquet file they are in.
+        staged: The Parquet files they are in.
         before: The state of the table they were held against.
         stored: How many are new.
         updated: How many change what is there.
         duplicate: How many were there, or came before in the same load.
         conflicts: `row_seq` of those that contradict a fact under the same key.
         verdicts: `row_seq`, `put` (whether it is written), `in_lake`, for rows whose key occurs elsewhere too.
+        net_amount: What the rows that are not conflicts add up to, for lines of orders.
     """
 
     table: Table
@@ -52,10 +54,18 @@ class Settled:
     duplicate: int
     conflicts: pa.Array
     verdicts: pa.Table
+    net_amount: Decimal | None = None
 
 
 def settle(
-    lake: Lake, engine: DuckDBEngine, table: Table, given: tuple[str, ...], staged: Path, *, replace: bool
+    lake: Lake,
+    engine: DuckDBEngine,
+    table: Table,
+    given: tuple[str, ...],
+    staged: Path,
+    *,
+    replace: bool,
+    only_new: bool = False,
 ) -> Settled:
     """Holds staged rows against each other and against the lake.
 
@@ -68,25 +78,29 @@ def settle(
         engine: What computes.
         table: The table they are for.
         given: The columns they bring, keys included.
-        staged: Parquet file of the rows, numbered by `row_seq`.
+        staged: Parquet files of the rows, numbered by `row_seq`.
         replace: Whether facts may be replaced.
+        only_new: Whether what is known under a key stays whatever comes, so that other content counts as a duplicate.
 
     Returns:
         The verdicts; nothing is written yet. Rows of a fact are sought in the lake within 31 days of the staged days.
     """
     before = lake.snapshot(table.name)
+    updates = (replace or _is_master(table)) and not only_new
     connection = engine.connection()
     with translated(table.name):
         connection.execute(f"CREATE TEMP VIEW staged AS {_hashed(table, given, staged)}")
         scan = lake.scan(table.name, _bounds(connection, table))
         connection.execute(f"CREATE TEMP VIEW known AS {scan_statement(table, scan)}")
+        total = connection.execute("SELECT count(*) FROM staged").fetchall()[0][0]
+        _find_twice(connection, total)
         connection.execute(
-            f"CREATE TEMP TABLE verdict AS {_verdicts(table, given, updates=replace or _is_master(table))}"
+            f"CREATE TEMP TABLE verdict AS {_verdicts(table, given, updates=updates, only_new=only_new)}"
         )
         counts: dict[str, int] = dict(connection.execute("SELECT verdict, count(*) FROM verdict GROUP BY 1").fetchall())
-        total = connection.execute("SELECT count(*) FROM staged").fetchall()[0][0]
         conflicts = connection.sql(f"SELECT {SEQ} FROM verdict WHERE verdict = 'conflict' ORDER BY 1").to_arrow_table()
         verdicts = connection.sql(f"SELECT {SEQ}, put, in_lake FROM verdict").to_arrow_table()
+        net_amount = _net_amount(connection) if "net_amount" in given else None
     return Settled(
         table,
         given,
@@ -97,7 +111,18 @@ def settle(
         counts.get("duplicate", 0),
         conflicts.column(0).combine_chunks(),
         verdicts,
+        net_amount,
     )
+
+
+def first_rows(engine: DuckDBEngine, settled: Settled, rows: int) -> list[dict[str, Any]]:
+    """Gives the first staged rows, in the order of their file."""
+    columns = ", ".join(settled.given)
+    with translated(settled.table.name):
+        found = engine.connection().sql(
+            f"SELECT {columns} FROM read_parquet({_quoted(str(settled.staged))}) ORDER BY {SEQ} LIMIT {int(rows)}"
+        )
+        return list(found.to_arrow_table().to_pylist())
 
 
 def commit(lake: Lake, engine: DuckDBEngine, settled: Settled, note: dict[str, str]) -> Snapshot | None:
@@ -109,7 +134,7 @@ def commit(lake: Lake, engine: DuckDBEngine, settled: Settled, note: dict[str, s
     table, name = settled.table, settled.table.name
     if lake.snapshot(name) != settled.before:
         raise ConflictError(f"table {name} moved on while rows were held against it", next_step="load again")
-    inputs: dict[str, Any] = {"staged": pads.dataset(settled.staged), "verdict": settled.verdicts}
+    inputs: dict[str, pa.Table | Path] = {"staged": settled.staged, "verdict": settled.verdicts}
     changed = settled.verdicts.filter(pc.and_(settled.verdicts["put"], settled.verdicts["in_lake"]))
     if not changed.num_rows:
         if not settled.stored:
@@ -132,7 +157,7 @@ def _is_master(table: Table) -> bool:
     return table.kind is TableKind.MASTER
 
 
-def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool) -> str:
+def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool, only_new: bool) -> str:
     keys = ", ".join(f"s.{name}" for name in table.key)
     same = " AND ".join(f"k.{name} IS NOT DISTINCT FROM s.{name}" for name in table.key)
     content = _hash([f"k.{name}" for name in given if name not in table.key])
@@ -146,18 +171,17 @@ def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool) -> str:
             {last} AND (l.known_hash IS NULL OR l.known_hash <> s.{CONTENT_HASH}) AS put
         """
     else:
+        other = "duplicate" if only_new else "conflict"
         first = f"(lag(s.{SEQ}) OVER ({window})) IS NULL"
         reference = f"coalesce(l.known_hash, first_value(s.{CONTENT_HASH}) OVER ({window}))"
         verdict = f"""
             CASE WHEN {first} AND l.known_hash IS NULL THEN 'stored'
-            WHEN {reference} = s.{CONTENT_HASH} THEN 'duplicate' ELSE 'conflict' END AS verdict,
+            WHEN {reference} = s.{CONTENT_HASH} THEN 'duplicate' ELSE '{other}' END AS verdict,
             {first} AND l.known_hash IS NULL AS put
         """
     # Only rows whose key occurs twice are sorted: among ten million clean lines that is none.
     return f"""
-        WITH twice AS (
-            SELECT {KEY_HASH} FROM staged GROUP BY {KEY_HASH} HAVING count(*) > 1
-        ), there AS (
+        WITH there AS (
             SELECT s.{SEQ} AS seq, any_value({content}) AS known_hash
             FROM staged AS s JOIN known AS k ON {same} GROUP BY s.{SEQ}
         )
@@ -165,6 +189,29 @@ def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool) -> str:
         FROM staged AS s LEFT JOIN there AS l ON l.seq = s.{SEQ}
         WHERE l.seq IS NOT NULL OR s.{KEY_HASH} IN (SELECT {KEY_HASH} FROM twice)
     """
+
+
+def _net_amount(connection: duckdb.DuckDBPyConnection) -> Decimal | None:
+    found: Decimal | None = connection.execute(
+        f"SELECT sum(net_amount) FROM staged WHERE {SEQ} NOT IN (SELECT {SEQ} FROM verdict WHERE verdict = 'conflict')"
+    ).fetchall()[0][0]
+    return found
+
+
+def _find_twice(connection: duckdb.DuckDBPyConnection, rows: int) -> None:
+    """Finds the keys that occur twice, part by part of their hashes, so that memory does not grow with the rows."""
+    connection.execute(f"CREATE TEMP TABLE twice ({KEY_HASH} UBIGINT)")
+    parts = parts_of(rows)
+    for part in range(parts):
+        connection.execute(
+            f"INSERT INTO twice SELECT {KEY_HASH} FROM staged WHERE {KEY_HASH} % {parts} = {part} "
+            f"GROUP BY {KEY_HASH} HAVING count(*) > 1"
+        )
+
+
+def parts_of(rows: int) -> int:
+    """In how many parts rows are sorted or grouped so that each fits into little memory."""
+    return 1 + rows // _PART_ROWS
 
 
 def _hashed(table: Table, given: tuple[str, ...], staged: Path) -> str:

@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 from charset_normalizer import from_bytes
 
 from shopkeeper.collect.headers import is_known
+from shopkeeper.collect.reader import File
 
 __all__ = ["HEAD_LINES", "find_delimiter", "find_encoding", "find_header_row", "open_bytes", "split_lines"]
 
@@ -30,12 +31,14 @@ _MARKS = (
 _NUMBER = re.compile(r"[-+(]?[¥￥$€]?[\d,.]+%?\)?|\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}.*")
 
 
-def open_bytes(path: Path) -> BinaryIO:
+def open_bytes(path: File) -> BinaryIO:
     """Opens a file for reading, through gzip where its name ends with `.gz`."""
-    return cast("BinaryIO", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+    if path.suffix != ".gz":
+        return path.open("rb")
+    return cast("BinaryIO", gzip.open(path if isinstance(path, Path) else path.open("rb"), "rb"))
 
 
-def find_encoding(path: Path) -> str:
+def find_encoding(path: File) -> str:
     """Finds the encoding of a text file.
 
     A byte order mark decides; else the first stretch that is not ASCII, wherever it is in the file: UTF-8 if it decodes
@@ -85,7 +88,7 @@ def _is_chinese(text: str) -> bool:
     return common > 0.8 * len(foreign)
 
 
-def split_lines(path: Path, encoding: str, lines: int = HEAD_LINES) -> list[str]:
+def split_lines(path: File, encoding: str, lines: int = HEAD_LINES) -> list[str]:
     """Gives the first lines of a text file."""
     with open_bytes(path) as file:
         text = codecs.getincrementaldecoder(encoding)("replace").decode(file.read(_LOOK))

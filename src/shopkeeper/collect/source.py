@@ -10,6 +10,7 @@ from shopkeeper.collect.mapping import FileShape
 from shopkeeper.collect.reader import Reader, existing
 from shopkeeper.collect.sniff import open_bytes
 from shopkeeper.collect.workbook import WorkbookReader
+from shopkeeper.storage.sealed import SealedFile
 
 __all__ = ["open_source"]
 
@@ -19,12 +20,12 @@ _PARQUET = b"PAR1"
 
 
 def open_source(
-    source: str, shape: FileShape | None = None, *, query: str | None = None, wanted: tuple[str, ...] = ()
+    source: str | SealedFile, shape: FileShape | None = None, *, query: str | None = None, wanted: tuple[str, ...] = ()
 ) -> Reader:
     """Opens a file or a database; what a file is, its first bytes say, whatever its name ends with.
 
     Args:
-        source: A path, or a database URL.
+        source: A path, a sealed file, or a database URL.
         shape: What is known of the file's form.
         query: The query, for a database.
         wanted: Headers a mapping reads; JSON lines may have them later than in the first lines.
@@ -34,9 +35,9 @@ def open_source(
         UsageError, DataError, UnavailableError, StorageError: It cannot be read.
     """
     shape = shape or FileShape()
-    if is_database(source):
+    if isinstance(source, str) and is_database(source):
         return DatabaseReader(source, query)
-    path = existing(Path(source))
+    path = existing(Path(source) if isinstance(source, str) else source)
     with open_bytes(path) as file:
         head = file.read(256)
     if head.startswith(_PARQUET):

@@ -20,18 +20,18 @@ from shopkeeper.collect.mapping import Mapping as LoadMapping
 from shopkeeper.collect.people import IDENTIFIER_SCHEMA, erased_customers, identifier_rows, keep, subject
 from shopkeeper.collect.reader import Batch, Reader
 from shopkeeper.collect.refused import REFUSED_SCHEMA, Turned, turned_rows
-from shopkeeper.collect.settle import SEQ
+from shopkeeper.collect.settle import SEQ, parts_of
 from shopkeeper.collect.texts import Prepared, prepare
 from shopkeeper.storage.engine.duckdb import DuckDBEngine, translated
 from shopkeeper.storage.iceberg import arrow_type
 from shopkeeper.storage.token import Tokens
 from shopkeeper.storage.vault import Vault
 
-__all__ = ["Stage"]
+__all__ = ["FILE", "Stage"]
 
-_FILE = "row_file"
+FILE = "row_file"
 _OTHERS = pa.schema(
-    [(SEQ, pa.int64()), (ROW_NO, pa.int64()), (_FILE, pa.string()), ("source", pa.string()), ("order_id", pa.string())]
+    [(SEQ, pa.int64()), (ROW_NO, pa.int64()), (FILE, pa.string()), ("source", pa.string()), ("order_id", pa.string())]
 )
 Progress = Callable[[str, int], None]
 
@@ -79,7 +79,7 @@ class Stage:
         self._numbers_lines = self.mapping.table == "order_line" and self.mapping.rule("line_no") is None
         table = self.mapping.declared
         given = [(name, arrow_type(table.column(name).type)) for name in judge.given]
-        self._schema = pa.schema([(SEQ, pa.int64()), (ROW_NO, pa.int64()), (_FILE, pa.string()), *given])
+        self._schema = pa.schema([(SEQ, pa.int64()), (ROW_NO, pa.int64()), (FILE, pa.string()), *given])
         self._writers = {
             path: pq.ParquetWriter(path, schema, compression="snappy")
             for path, schema in (
@@ -112,7 +112,7 @@ class Stage:
             return
         table = self.mapping.declared
         texts = pa.table(
-            {ROW_NO: pa.array([number for number, _, _ in rows], pa.int64()), _FILE: [name for _, name, _ in rows]}
+            {ROW_NO: pa.array([number for number, _, _ in rows], pa.int64()), FILE: [name for _, name, _ in rows]}
             | {
                 f"c_{name}": pa.array([cells.get(name) for _, _, cells in rows], pa.string())
                 for name in self.judge.given
@@ -122,11 +122,25 @@ class Stage:
         connection = self._engine.connection()
         with translated(table.name):
             connection.register("typed", texts)
-            found = connection.sql(f"SELECT {ROW_NO}, {_FILE}, {casts} FROM typed ORDER BY {ROW_NO}").to_arrow_table()
+            found = connection.sql(f"SELECT {ROW_NO}, {FILE}, {casts} FROM typed ORDER BY {ROW_NO}").to_arrow_table()
         self.received += found.num_rows
         seqs = pa.array(np.arange(self._seq, self._seq + found.num_rows, dtype=np.int64))
         self._seq += found.num_rows
         self._write(found, seqs)
+
+    def read_again(self, reader: Reader) -> dict[int, tuple[dict[str, str | None], frozenset[str]]]:
+        """Judges rows without taking them: number → its columns as text, and the columns at fault."""
+        statement = self.judge.statement(reader.headers)
+        connection = self._engine.connection()
+        texts = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in self.judge.given)
+        found = {}
+        for batch in reader.batches():
+            incoming = prepare(batch, self.mapping, reader.headers, self._tokens).incoming
+            statement_as_text = f"SELECT {ROW_NO}, {FAULTS}, {texts} FROM ({statement}) AS read_again"
+            for row in self._judged(connection, incoming, statement_as_text).to_pylist():
+                number, faults = row.pop(ROW_NO), row.pop(FAULTS)
+                found[number] = row, frozenset(fault.split("|")[0] for fault in faults.split("\x1f"))
+        return found
 
     def finish(self) -> Path:
         """Closes the files and gives the one of the rows.
@@ -138,31 +152,32 @@ class Stage:
             self._writers.pop(path).close()
         if not self._numbers_lines:
             return self._rows
-        numbered = self._rows.with_name("numbered.parquet")
         place = f"PARTITION BY source, order_id ORDER BY {SEQ}"
         columns = ", ".join(self._schema.names)
+        good, others = self._rows.with_name("good-*.parquet"), self._others.with_name("numbered-others-*.parquet")
+        parts = parts_of(self._seq)
         with translated("order_line"):
             connection = self._engine.connection()
             connection.execute(
                 f"CREATE TEMP VIEW lines AS SELECT {columns}, true AS is_good FROM read_parquet('{self._rows}') "
                 f"UNION ALL BY NAME SELECT *, false AS is_good FROM read_parquet('{self._others}')"
             )
-            connection.execute(
-                f"COPY (SELECT * REPLACE (coalesce(line_no, row_number() OVER ({place})) AS line_no) FROM lines) "
-                f"TO '{numbered}' (FORMAT parquet)"
-            )
-            good = self._rows.with_name("good.parquet")
-            connection.execute(
-                f"COPY (SELECT {columns} FROM read_parquet('{numbered}') WHERE is_good) TO '{good}' (FORMAT parquet)"
-            )
-            self._others.unlink()
-            connection.execute(
-                f"COPY (SELECT {ROW_NO}, {_FILE}, line_no FROM read_parquet('{numbered}') WHERE NOT is_good) "
-                f"TO '{self._others}' (FORMAT parquet)"
-            )
-        for path in (self._rows, numbered):
+            for part in range(parts):
+                connection.execute(
+                    f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT * "
+                    f"REPLACE (coalesce(line_no, row_number() OVER ({place})) AS line_no) FROM lines "
+                    f"WHERE hash(source, order_id) % {parts} = {part}"
+                )
+                for files, rows in (
+                    (good, f"SELECT {columns} FROM numbered WHERE is_good"),
+                    (others, f"SELECT {ROW_NO}, {FILE}, line_no FROM numbered WHERE NOT is_good"),
+                ):
+                    target = str(files).replace("*", str(part))
+                    connection.execute(f"COPY ({rows}) TO '{target}' (FORMAT parquet)")
+            connection.execute("DROP TABLE numbered")
+        for path in (self._rows, self._others):
             path.unlink()
-        self._rows = good
+        self._rows, self._others = good, others
         return good
 
     def turn_conflicts(self, conflicts: pa.Array) -> None:
@@ -173,8 +188,8 @@ class Stage:
             with translated(self.mapping.table):
                 connection.register("conflict", pa.table({"seq": conflicts}))
                 reader = connection.sql(
-                    f"SELECT {ROW_NO}, {_FILE}, {given} FROM read_parquet('{self._rows}') "
-                    f"WHERE {SEQ} IN (SELECT seq FROM conflict) ORDER BY {_FILE}, {ROW_NO}"
+                    f"SELECT {ROW_NO}, {FILE}, {given} FROM read_parquet('{self._rows}') "
+                    f"WHERE {SEQ} IN (SELECT seq FROM conflict) ORDER BY {FILE}, {ROW_NO}"
                 ).to_arrow_reader(100_000)
                 for batch in reader:
                     self._turn_typed(batch.to_pylist())
@@ -193,7 +208,7 @@ class Stage:
                 .sql(
                     f"SELECT r.* REPLACE (o.line_no AS ordinal) FROM read_parquet('{self._refused}') AS r "
                     f"LEFT JOIN read_parquet('{self._others}') AS o "
-                    f"ON o.{ROW_NO} = r.row_no AND o.{_FILE} = r.file_name"
+                    f"ON o.{ROW_NO} = r.row_no AND o.{FILE} = r.file_name"
                 )
                 .to_arrow_reader(100_000)
             )
@@ -234,11 +249,11 @@ class Stage:
         if self._numbers_lines:
             rows = self._with_known_numbers(rows)
             others = judged.take(pa.array(bad)).append_column(SEQ, seqs.take(pa.array(bad)))
-            others = others.append_column(_FILE, pa.repeat(reader.name, others.num_rows))
+            others = others.append_column(FILE, pa.repeat(reader.name, others.num_rows))
             self._writers[self._others].write_table(
                 others.filter(pc.is_valid(others["order_id"])).select(_OTHERS.names)
             )
-        self._write(rows.append_column(_FILE, pa.repeat(reader.name, rows.num_rows)), seqs.take(places))
+        self._write(rows.append_column(FILE, pa.repeat(reader.name, rows.num_rows)), seqs.take(places))
 
     def _with_known_numbers(self, rows: pa.Table) -> pa.Table:
         if not self._ordinals:
@@ -308,7 +323,7 @@ class Stage:
         for row in rows:
             cells = {name: row[name] for name in self.judge.given}
             faults = [(key[-1], "conflict", key[-1])]
-            by_file.setdefault(row[_FILE], []).append(Turned(row[ROW_NO], faults, cells, typed=True))
+            by_file.setdefault(row[FILE], []).append(Turned(row[ROW_NO], faults, cells, typed=True))
         for name, turned in by_file.items():
             self._turn(turned, name)
 

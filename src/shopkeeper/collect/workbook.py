@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
 from shopkeeper.base.errors import DataError, MissingError
 from shopkeeper.collect.mapping import FileShape
-from shopkeeper.collect.reader import BATCH_ROWS, Batch, existing, text_batch, unique_headers
+from shopkeeper.collect.reader import BATCH_ROWS, Batch, File, existing, text_batch, unique_headers
 from shopkeeper.collect.sniff import HEAD_LINES, find_header_row
 
 __all__ = ["WorkbookReader"]
@@ -28,10 +27,11 @@ class WorkbookReader:
         DataError: It is no workbook, or it is locked by a password.
     """
 
-    def __init__(self, path: Path, shape: FileShape) -> None:
+    def __init__(self, path: File, shape: FileShape) -> None:
         self._path = existing(path)
         try:
-            book = CalamineWorkbook.from_path(str(path))
+            with path.open("rb") as file:
+                book = CalamineWorkbook.from_filelike(file)
             self.sheets = tuple(book.sheet_names)
             if shape.sheet is not None and shape.sheet not in self.sheets:
                 raise MissingError(f"there is no sheet '{shape.sheet}'", place=f"{path.name}: {', '.join(self.sheets)}")

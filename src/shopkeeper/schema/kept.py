@@ -20,7 +20,11 @@ KEPT = (
             Column("others", Type.STRINGS, "Further faults of the row, as column: reason"),
             Column("body_key", Type.STRING, "Key of the whole row in the vault", privacy=Privacy.TOKEN),
             Column(
-                "state", Type.STRING, "Whether it still waits", required=True, values=("open", "replayed", "erased")
+                "state",
+                Type.STRING,
+                "Whether it still waits",
+                required=True,
+                values=("open", "replayed", "corrected", "erased"),
             ),
             Column("refused_at", Type.INSTANT, "When it was turned away", required=True),
             Column("settled_at", Type.INSTANT, "When it came in after all"),

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from shopkeeper.base.errors import ForbiddenError
 from shopkeeper.web.cookies import form_cookie, is_secure, session_cookie
+from shopkeeper.web.file_form import drop_file, file_form
 from shopkeeper.web.signed_in import signed_in
 
 __all__ = ["FIELD", "HEADER", "guard", "token_for"]
@@ -46,6 +47,7 @@ async def guard(request: Request) -> None:
     nonce, seal = sent[:_NONCE_CHARACTERS], sent[_NONCE_CHARACTERS:]
     secret = _secret(request)
     if not secret or not hmac.compare_digest(seal.encode(), _seal(secret, nonce).encode()):
+        await drop_file(request)
         raise ForbiddenError("the page was too old to act on", next_step="reload the page and try again")
 
 
@@ -67,7 +69,10 @@ def _own_origin(request: Request) -> bool:
 
 async def _field(request: Request) -> str:
     kind = request.headers.get("content-type", "")
-    if not kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data")):
+    if kind.startswith("multipart/form-data"):
+        value = (await file_form(request)).get(FIELD, "")
+    elif kind.startswith("application/x-www-form-urlencoded"):
+        value = (await request.form()).get(FIELD, "")
+    else:
         return ""
-    value = (await request.form()).get(FIELD, "")
     return value if isinstance(value, str) else ""

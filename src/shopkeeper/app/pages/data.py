@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from shopkeeper.app.pages.reading import rows
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.schedule import ask_run
+from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.table import TableState, describe, list_tables, show
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Column, Privacy
@@ -25,6 +26,7 @@ __all__ = [
     "checks",
     "lineage",
     "refusals",
+    "run_now",
     "table_page",
     "table_sample",
     "work",
@@ -101,12 +103,21 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Jobs with last and next run, the newest runs with their steps, the newest loads."""
+    """Jobs with last and next run, the newest runs with their steps, the newest loads.
+
+    Args:
+        jobs: The jobs.
+        last_run: The newest run.
+        runs: The newest runs.
+        loads: The newest loads.
+        is_busy: Whether a run is under way or about to begin.
+    """
 
     jobs: tuple[Job, ...]
     last_run: Run | None
     runs: tuple[Run, ...]
     loads: tuple[Load, ...]
+    is_busy: bool
 
 
 def lineage(shop: Shop) -> tuple[Edge, ...]:
@@ -189,9 +200,25 @@ def refusals(shop: Shop) -> Refusals:
 def work(shop: Shop) -> Work:
     """Gives the jobs, runs and loads."""
     state = shop.state
+    jobs = tuple(state.jobs.all())
     return Work(
-        tuple(state.jobs.all()),
+        jobs,
         state.runs.last(),
         tuple(state.runs.recent(limit=_RUNS_SHOWN)),
         tuple(state.loads.recent(limit=_RUNS_SHOWN)),
+        any(_is_on(job, now(shop)) for job in jobs if job.name == "run"),
     )
+
+
+def run_now(shop: Shop, *, by: str, at: datetime) -> None:
+    """Asks the worker for a run as soon as it can, and leaves an audit row.
+
+    Raises:
+        MissingError: The settings have no worker.
+    """
+    ask_run(shop)
+    shop.state.audit.append(by, "run", "shop", now=at)
+
+
+def _is_on(job: Job, at: datetime) -> bool:
+    return job.state == "running" or (job.state == "waiting" and job.next_at is not None and job.next_at <= at)

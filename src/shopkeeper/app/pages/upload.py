@@ -1,9 +1,9 @@
-"""Loading a file from the console: kept for an hour, its mapping proposed, corrected, tried, loaded, removed."""
+"""Loading a file from the console: sealed as it comes, its mapping proposed, corrected, tried, loaded, removed."""
 
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,11 +21,14 @@ from shopkeeper.collect.receipt import Receipt
 from shopkeeper.schema.table import TableKind
 from shopkeeper.schema.tables import TABLES
 from shopkeeper.schema.tables import table as declared_table
+from shopkeeper.storage.sealed import SealedFile, SealedWriter
 
 __all__ = [
     "ENDINGS",
     "Header",
+    "Incoming",
     "Upload",
+    "also_of",
     "discard",
     "dry_run",
     "find_upload",
@@ -39,8 +42,7 @@ __all__ = [
 ENDINGS = (".csv", ".txt", ".tsv", ".xlsx", ".xls", ".parquet", ".json", ".jsonl", ".gz")
 _KEPT = timedelta(hours=1)
 _ID = re.compile(r"upload_[0-9a-z]{26}")
-_NOTE = "upload.json"
-_UNSAFE = re.compile(r"[^\w.-]")
+_NOTE, _BODY = "upload.json", "body.sealed"
 _LEFT_OUT = ""
 
 
@@ -102,30 +104,52 @@ def targets_of(table: str) -> tuple[str, ...]:
     return (*columns, *identifiers, *(f"personal.{kind}" for kind in PERSONAL_KINDS))
 
 
-def keep_upload(
-    shop: Shop, file_name: str, chunks: Iterable[bytes], *, table: str, source: str, by: str, now: datetime
-) -> Upload:
-    """Keeps a file until it is loaded or put away, at most an hour; only the shop's own user can read it.
+class Incoming:
+    """A file on its way in: sealed piece by piece, in the clear nowhere on the disk.
+
+    Args:
+        shop: The shop.
+        now: The present instant.
+    """
+
+    def __init__(self, shop: Shop, now: datetime) -> None:
+        _sweep(shop, now)
+        self.id = new_id("upload")
+        self._folder = _folder(shop) / self.id
+        self._folder.mkdir(mode=0o700)
+        self._note: dict[str, object] = {"at": now.isoformat()}
+        _write_note(self._folder, self._note)
+        self._writer = SealedWriter(self._folder / _BODY, shop.sealing)
+
+    def write(self, data: bytes) -> int:
+        """Takes some bytes."""
+        return self._writer.write(data)
+
+    def finish(self, kept: "Upload") -> None:
+        """Closes the file and notes what it is."""
+        self._writer.close()
+        _write_note(self._folder, {**asdict(kept), **self._note})
+
+    def drop(self) -> None:
+        """Removes what came in."""
+        self._writer.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def keep_upload(incoming: Incoming, file_name: str, *, table: str, source: str, by: str, now: datetime) -> Upload:
+    """Keeps a file until it is loaded or put away, at most an hour.
 
     Raises:
-        UsageError: The file's ending or the table is none that can be loaded.
+        UsageError: The file's ending or the table is none that can be loaded; it was removed.
     """
-    if table not in loadable():
+    ending, name = Path(file_name).suffix.lower(), Path(file_name).name
+    if table not in loadable() or ending not in ENDINGS:
+        incoming.drop()
+        if ending not in ENDINGS:
+            raise UsageError(f"'{name}' is no file that can be read", next_step=f"one of {', '.join(ENDINGS)}")
         raise UsageError(f"no file can be loaded into '{table}'", next_step=f"one of {', '.join(loadable())}")
-    ending = Path(file_name).suffix.lower()
-    if ending not in ENDINGS:
-        name = Path(file_name).name
-        raise UsageError(f"'{name}' is no file that can be read", next_step=f"one of {', '.join(ENDINGS)}")
-    _sweep(shop, now)
-    found = Upload(new_id("upload"), Path(file_name).name[:200], table, source.strip() or "file", by, now)
-    folder = _folder(shop) / found.id
-    folder.mkdir(parents=True, mode=0o700)
-    (folder / "body").mkdir()
-    with (folder / "body" / _UNSAFE.sub("_", found.file_name)).open("wb") as target:
-        for chunk in chunks:
-            target.write(chunk)
-    note = {**asdict(found), "at": now.isoformat()}
-    (folder / _NOTE).write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
+    found = Upload(incoming.id, name[:200], table, source.strip() or "file", by, now)
+    incoming.finish(found)
     return found
 
 
@@ -139,6 +163,8 @@ def find_upload(shop: Shop, upload_id: str, *, by: str) -> Upload:
     if not _ID.fullmatch(upload_id) or not note.exists():
         raise MissingError("the file is no longer kept", next_step="choose it again")
     values = json.loads(note.read_text(encoding="utf-8"))
+    if "by" not in values:
+        raise MissingError("the file is still coming in", next_step="wait for it")
     found = Upload(**{**values, "at": datetime.fromisoformat(values["at"])})
     if found.by != by:
         raise MissingError("the file is no longer kept", next_step="choose it again")
@@ -167,23 +193,43 @@ def dry_run(shop: Shop, upload: Upload, chosen: Mapping[str, str]) -> Preview:
         FaultsError: The mapping does not fit the table; every fault is named with its path.
     """
     mapping = _mapping(_proposal(shop, upload), upload, chosen)
-    return loading.preview(shop, upload.table, [str(_file(shop, upload))], source=upload.source, mapping=mapping)
+    return loading.preview(shop, upload.table, [_file(shop, upload)], source=upload.source, mapping=mapping)
 
 
-def load_upload(shop: Shop, upload: Upload, chosen: Mapping[str, str], *, now: datetime) -> Receipt:
-    """Loads a file, removes it, and leaves an audit row.
+def also_of(shop: Shop, upload: Upload) -> dict[str, tuple[str, ...]]:
+    """Gives the tables that a file of tickets describes on the side, each with the headers that say so."""
+    found = loading.also_described(shop, upload.table, _file(shop, upload), source=upload.source)
+    return {name: tuple(rule.column for rule in mapping.rules if rule.column) for name, mapping in found.items()}
+
+
+def load_upload(
+    shop: Shop, upload: Upload, chosen: Mapping[str, str], *, also: Collection[str] = (), now: datetime
+) -> list[Receipt]:
+    """Loads a file, removes it, and leaves an audit row for each table.
+
+    Args:
+        shop: The shop.
+        upload: The file.
+        chosen: Header → what it goes to.
+        also: Tables that it describes on the side and that get what they do not know yet.
+        now: The present instant.
 
     Raises:
         FaultsError: The mapping does not fit the table.
     """
-    mapping = _mapping(_proposal(shop, upload), upload, chosen)
-    receipt = loading.load(
-        shop, upload.table, [str(_file(shop, upload))], source=upload.source, mapping=mapping, by=upload.by
-    )
-    detail = {"received": receipt.received, "refused": receipt.refused}
-    shop.state.audit.append(upload.by, "load", upload.table, now=now, detail=detail)
+    mapping, file = _mapping(_proposal(shop, upload), upload, chosen), _file(shop, upload)
+    others = loading.also_described(shop, upload.table, file, source=upload.source) if also else {}
+    receipts = [loading.load(shop, upload.table, [file], source=upload.source, mapping=mapping, by=upload.by)]
+    receipts += [
+        loading.load(shop, name, [file], source=upload.source, mapping=other, only_new=True, by=upload.by)
+        for name, other in others.items()
+        if name in also
+    ]
+    for receipt in receipts:
+        detail = {"received": receipt.received, "refused": receipt.refused}
+        shop.state.audit.append(upload.by, "load", receipt.table, now=now, detail=detail)
     discard(shop, upload)
-    return receipt
+    return receipts
 
 
 def discard(shop: Shop, upload: Upload) -> None:
@@ -197,8 +243,12 @@ def _folder(shop: Shop) -> Path:
     return folder
 
 
-def _file(shop: Shop, upload: Upload) -> Path:
-    return next((_folder(shop) / upload.id / "body").iterdir())
+def _file(shop: Shop, upload: Upload) -> SealedFile:
+    return SealedFile(_folder(shop) / upload.id / _BODY, shop.sealing, upload.file_name)
+
+
+def _write_note(folder: Path, note: Mapping[str, object]) -> None:
+    (folder / _NOTE).write_text(json.dumps(note, ensure_ascii=False, default=str), encoding="utf-8")
 
 
 def _sweep(shop: Shop, now: datetime) -> None:
@@ -210,7 +260,7 @@ def _sweep(shop: Shop, now: datetime) -> None:
 
 
 def _proposal(shop: Shop, upload: Upload) -> Proposal:
-    return loading.propose(shop, upload.table, str(_file(shop, upload)), source=upload.source)
+    return loading.propose(shop, upload.table, _file(shop, upload), source=upload.source)
 
 
 def _header(guess: Guess, chosen: Mapping[str, str] | None) -> Header:

@@ -1,6 +1,7 @@
 """What every engine does: run a query over the lake, give Arrow, write Parquet."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -11,8 +12,8 @@ from shopkeeper.schema.table import Table
 
 __all__ = ["Engine", "Inputs", "check_columns"]
 
-Inputs = Mapping[str, pa.Table]
-"""Tables handed to the engine with a query, by the names the query reads them under."""
+Inputs = Mapping[str, pa.Table | Path]
+"""Rows handed to the engine with a query, by the names it reads them under: a table, or Parquet files to stream."""
 
 
 class Engine(Protocol):

@@ -19,6 +19,7 @@ from shopkeeper.storage.parquet import publish, staging, with_rows
 __all__ = ["ERRORS", "DuckDBEngine"]
 
 _PARTITION = "shopkeeper_partition"
+_HELD_ROWS = 61_440
 
 ERRORS: Mapping[type[duckdb.Error], type[ShopkeeperError]] = {
     duckdb.ConversionException: DataError,
@@ -76,6 +77,8 @@ class DuckDBEngine:
             "memory_limit": memory_limit,
             "temp_directory": str(spill),
             "preserve_insertion_order": False,
+            # What each partition holds back before it writes: half a row group; the default is four whole ones.
+            "partitioned_write_flush_threshold": _HELD_ROWS,
             # A division by zero is NULL in both engines, never an infinity.
             "ieee_floating_point_ops": False,
             "error_on_division_by_zero": False,
@@ -168,13 +171,20 @@ class DuckDBEngine:
         bounds = query.bounds()
         for name in query.tables:
             if name in inputs:
-                connection.register(name, inputs[name])
+                _give(connection, name, inputs[name])
                 continue
             table = self._lake.declared(name)
             scan = self._lake.scan(name, bounds.get(name), snapshots.get(name))
             if scan.rows is not None:
                 connection.register(f"{name}_rows", scan.rows)
             connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {scan_statement(table, scan)}")
+
+
+def _give(connection: duckdb.DuckDBPyConnection, name: str, given: pa.Table | Path) -> None:
+    if isinstance(given, Path):
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM read_parquet({_quoted(str(given))})")
+    else:
+        connection.register(name, given)
 
 
 def scan_statement(table: Table, scan: Scan) -> str:

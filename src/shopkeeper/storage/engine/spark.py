@@ -313,7 +313,9 @@ def _stop(session: Any) -> None:
         gateway.proc.wait()
 
 
-def _given(session: Any, rows: pa.Table, table: Table) -> Any:
+def _given(session: Any, rows: pa.Table | Path, table: Table) -> Any:
+    if isinstance(rows, Path):
+        return session.read.parquet(str(rows))
     wanted = arrow_schema(table)
     known = [wanted.field(name) if name in wanted.names else rows.schema.field(name) for name in rows.column_names]
     return session.createDataFrame(rows.cast(pa.schema(known)))

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import RedirectResponse
 
 from shopkeeper.app.check import check
-from shopkeeper.app.pages.data import Edge, checks, lineage, refusals, table_page, table_sample, work
+from shopkeeper.app.pages.data import Edge, checks, lineage, refusals, run_now, table_page, table_sample, work
 from shopkeeper.app.pages.reading import stands_at
 from shopkeeper.app.table import list_tables
 from shopkeeper.schema.table import TableKind
@@ -75,6 +75,13 @@ def data_refused(request: Request, _visitor: SignedIn) -> Response:
 def data_jobs(request: Request, _visitor: SignedIn) -> Response:
     """What the worker does by itself, with last and next run."""
     return page(request, "data_jobs.html", found=work(request.app.state.shop))
+
+
+@router.post("/run")
+def data_run(request: Request, visitor: SignedIn) -> Response:
+    """Asks the worker for a run now, and shows how it goes."""
+    run_now(request.app.state.shop, by=visitor.name, at=request.app.state.clock())
+    return RedirectResponse("/data/jobs", status_code=303)
 
 
 @router.get("/dictionary")

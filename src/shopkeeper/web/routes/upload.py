@@ -1,9 +1,6 @@
 """Loading a file without a terminal: choose, look, correct, try, load."""
 
-from collections.abc import Iterator
-from typing import IO, Annotated
-
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
@@ -11,6 +8,7 @@ from starlette.responses import RedirectResponse
 from shopkeeper.app.pages.upload import (
     ENDINGS,
     Upload,
+    also_of,
     discard,
     dry_run,
     find_upload,
@@ -20,7 +18,8 @@ from shopkeeper.app.pages.upload import (
     loadable,
     targets_of,
 )
-from shopkeeper.base.errors import ShopkeeperError
+from shopkeeper.base.errors import ShopkeeperError, UsageError
+from shopkeeper.web.file_form import SealedUpload, file_form
 from shopkeeper.web.render import page
 from shopkeeper.web.signed_in import SignedIn
 
@@ -28,7 +27,6 @@ __all__ = ["MOST_BYTES", "router"]
 
 router = APIRouter(include_in_schema=False, prefix="/upload")
 MOST_BYTES = 512 * 1024 * 1024
-_CHUNK = 1 << 20
 _PREFIX = "target:"
 
 
@@ -39,17 +37,20 @@ def upload_page(request: Request, _visitor: SignedIn) -> Response:
 
 
 @router.post("", max_body_size=MOST_BYTES)
-def upload_file(
-    request: Request,
-    visitor: SignedIn,
-    file: Annotated[UploadFile, File()],
-    table: Annotated[str, Form(max_length=80)],
-    source: Annotated[str, Form(max_length=80)] = "file",
-) -> Response:
-    """Keeps the file and goes on to its columns."""
-    shop, now = request.app.state.shop, request.app.state.clock()
-    found = keep_upload(
-        shop, file.filename or "", _chunks(file.file), table=table, source=source, by=visitor.name, now=now
+async def upload_file(request: Request, visitor: SignedIn) -> Response:
+    """Keeps the file, sealed as it came, and goes on to its columns."""
+    form = await file_form(request)
+    sent = form.get("file")
+    if not isinstance(sent, SealedUpload):
+        raise UsageError("no file was chosen", next_step="choose one")
+    found = await run_in_threadpool(
+        keep_upload,
+        sent.incoming,
+        sent.filename or "",
+        table=str(form.get("table", "")),
+        source=str(form.get("source", "file"))[:80],
+        by=visitor.name,
+        now=request.app.state.clock(),
     )
     return RedirectResponse(f"/upload/{found.id}", status_code=303)
 
@@ -78,7 +79,8 @@ async def upload_try(request: Request, visitor: SignedIn, upload_id: str) -> Res
 async def upload_load(request: Request, visitor: SignedIn, upload_id: str) -> Response:
     """Loads the file and says what became of its rows."""
     form = await request.form()
-    return await run_in_threadpool(_loaded, request, visitor.name, upload_id, _chosen(form))
+    also = [str(name) for name in form.getlist("also")]
+    return await run_in_threadpool(_loaded, request, visitor.name, upload_id, _chosen(form), also)
 
 
 @router.post("/{upload_id}/discard")
@@ -100,15 +102,15 @@ def _tried(request: Request, by: str, upload_id: str, chosen: dict[str, str]) ->
     return _columns(request, found, headers, (), preview=preview)
 
 
-def _loaded(request: Request, by: str, upload_id: str, chosen: dict[str, str]) -> Response:
+def _loaded(request: Request, by: str, upload_id: str, chosen: dict[str, str], also: list[str]) -> Response:
     shop = request.app.state.shop
     found = find_upload(shop, upload_id, by=by)
     try:
-        receipt = load_upload(shop, found, chosen, now=request.app.state.clock())
+        receipts = load_upload(shop, found, chosen, also=also, now=request.app.state.clock())
     except ShopkeeperError as error:
         headers, _ = headers_of(shop, found, chosen)
         return _columns(request, found, headers, (), error, 422)
-    return page(request, "upload_done.html", upload=found, receipt=receipt)
+    return page(request, "upload_done.html", upload=found, receipts=receipts)
 
 
 def _columns(
@@ -132,6 +134,7 @@ def _columns(
         error=error,
         faults=getattr(error, "faults", ()),
         preview=preview,
+        also=also_of(request.app.state.shop, found) if preview else {},
         prefix=_PREFIX,
     )
 
@@ -142,8 +145,3 @@ def _chosen(form: FormData) -> dict[str, str]:
         for name, value in form.multi_items()
         if name.startswith(_PREFIX) and isinstance(value, str)
     }
-
-
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
