@@ -43,6 +43,15 @@ def test_till_and_lines_are_held_against_each_other_by_store_and_day(desk: Desk)
     assert not outcomes(desk, date(2024, 1, 9))["order_line.fresh"].ok
 
 
+def test_a_store_whose_close_did_not_come_is_named(desk: Desk) -> None:
+    lines = "".join(f"{store}{day},1,,{store},7,2024-01-{day:02},1,5,0\n" for store in "ABW" for day in (4, 5, 6, 7))
+    desk.load(LINES, desk.file("a.csv", HEAD + lines))
+    closes = "".join(f"{store},2024-01-{day:02},5,1\n" for store, day in (("A", 5), ("A", 6), ("B", 4), ("B", 6)))
+    desk.load(CLOSE, desk.file("c.csv", "store,day,sales,tickets\n" + closes))
+    found = outcomes(desk)["order_line.lines_not_closed"]
+    assert (found.severity, found.ok, found.sample) == ("warning", False, "B on 2024-01-05")
+
+
 def test_what_is_described_nowhere_is_a_warning(desk: Desk) -> None:
     desk.load(LINES, desk.file("a.csv", HEAD + "A1,1,,S1,7,2024-01-05,1,5,0\nA1,2,,S1,8,2024-01-05,1,5,0\n"))
     desk.load('table = "product"\n[columns]\nproduct_id = "sku"\n', desk.file("p.csv", "sku\n7\n"))

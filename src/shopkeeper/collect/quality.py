@@ -233,6 +233,19 @@ def _close_checks() -> Iterator[Check]:
         "AND (closed_sales <> 0 OR closed_tickets > 0)",
         _STORES_NAMED,
     )
+    # A web shop never closes; a store that does has a close of every day that the newest close has come for.
+    yield _check(
+        "lines_not_closed",
+        "order_line",
+        "warning",
+        "SELECT l.store_id || ' on ' || CAST(l.business_day AS VARCHAR) AS named "
+        "FROM (SELECT DISTINCT store_id, business_day FROM order_line) AS l "
+        "JOIN (SELECT store_id, MIN(business_day) AS since FROM daily_close GROUP BY store_id) AS s "
+        "ON s.store_id = l.store_id AND s.since <= l.business_day "
+        "LEFT JOIN daily_close AS c ON c.store_id = l.store_id AND c.business_day = l.business_day "
+        "WHERE c.store_id IS NULL AND l.business_day <= (SELECT MAX(business_day) FROM daily_close)",
+        _STORES_NAMED,
+    )
 
 
 def _named(key: tuple[str, ...]) -> str:

@@ -106,6 +106,7 @@ _CHECKS: Mapping[str, str] = MappingProxyType(
         "late_stores": N_("No store is late"),
         "daily_close": N_("Sales and tickets as closed"),
         "daily_close_missing": N_("No closed day without lines"),
+        "lines_not_closed": N_("Every day sold is closed"),
     }
 )
 _WORDS_OF_SOURCES = ("gender", "tier", "acquisition_channel")
