@@ -4,18 +4,23 @@ The whole demo, from an empty folder, is measured by `make bench ONLY=wheel`.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
+from shopkeeper.app.chain import fill_chain
 from shopkeeper.app.demo import demo
 from shopkeeper.app.log import logger
 from shopkeeper.app.sample import COMPLETE_JOURNEY, SAMPLES, settings_of
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.errors import AlreadyThereError, ShopkeeperError
 from shopkeeper.cli.main import main
+from shopkeeper.sample.complete_journey import TABLES_GIVEN
+from shopkeeper.sample.size import SIZES
+from shopkeeper.storage.parquet import STAGING_PREFIX
 
 
 def test_a_second_demo_goes_on_where_the_first_ended(journey: Shop) -> None:
@@ -54,6 +59,37 @@ def test_what_is_logged_on_the_way_stays_out_of_the_document(
     said = capsys.readouterr()
     assert json.loads(said.out)["people"]
     assert "something to know" in said.err
+
+
+def test_a_chain_filled_again_holds_everything_once(tmp_path: Path) -> None:
+    size = replace(SIZES["demo"], people=300, lines=3_000, days=60, stores=4, products=100)
+    with init(tmp_path / "shop", settings_of("chain", "en")) as shop:
+        left = shop.lake.location / f"{STAGING_PREFIX}killed"
+        left.mkdir()
+        first = fill_chain(shop, size=size)
+        assert fill_chain(shop, size=size) == first
+        assert first["order_line"] == shop.lake.snapshot("order_line").rows > 0  # type: ignore[union-attr]
+        assert first["identifier"] > 0
+        assert not left.exists()
+
+
+def test_a_shop_whose_filling_was_broken_off_is_filled_again(tmp_path: Path) -> None:
+    class Stopped(Exception):  # noqa: N818 - what a person does, not a fault
+        pass
+
+    def until(name: str) -> Any:
+        def told(what: str, _place: int, _of: int) -> None:
+            if what == name:
+                raise Stopped(what)
+
+        return told
+
+    names = TABLES_GIVEN
+    after_lines = f"load {names[names.index('order_line') + 1]}"
+    with pytest.raises(Stopped, match=after_lines):
+        demo(tmp_path / "shop", COMPLETE_JOURNEY, "en", until(after_lines))
+    with pytest.raises(Stopped, match=f"load {names[0]}"):
+        demo(tmp_path / "shop", COMPLETE_JOURNEY, "en", until(f"load {names[0]}"))
 
 
 def test_the_demo_touches_no_other_shop(tmp_path: Path) -> None:

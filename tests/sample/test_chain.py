@@ -1,6 +1,7 @@
 """The made-up chain: it keeps the dictionary, adds up, repeats itself, and its planted truths can be found."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -231,6 +232,45 @@ def test_churned_people_stop_coming_and_hazard_tells_how_soon(small: Written) ->
     lived = np.minimum(made.people.death, made.size.days) - alive
     # Deaths over expected deaths: the planted hazard times the days under it.
     assert left.sum() / (made.people.hazard * lived).sum() == pytest.approx(1, abs=0.2)
+
+
+def test_rational_buyers_keep_to_their_goods_and_to_offers(tmp_path: Path) -> None:
+    made = chain("demo", seed=7, people=3_000, lines=200_000, days=120, stores=6, products=300)
+    written = made.write(tmp_path)
+    truth = pq.read_table(tmp_path / "truth" / "person.parquet")
+    records = pq.read_table(tmp_path / "truth" / "record.parquet")
+    rows = read(written["order_line"])
+    bought = rows.filter(pa.array(numbers(rows.column("quantity")) > 0))
+    bought = bought.append_column("offered", pc.greater(numbers(bought.column("product_discount")), 0).cast(pa.int64()))
+    bought = bought.join(records, ["source", "customer_id"], join_type="inner")
+    each = bought.group_by(["true_person_id", "product_id"]).aggregate([("offered", "sum"), ([], "count_all")])
+    each = each.append_column("square", pc.multiply(each["count_all"], each["count_all"]))
+    sums = [("count_all", "sum"), ("square", "sum"), ("offered_sum", "sum")]
+    person = each.group_by("true_person_id").aggregate(sums).filter(pc.field("count_all_sum") >= 20)
+    person = person.join(truth, "true_person_id")
+    lines, rational = numbers(person["count_all_sum"]), np.asarray(pc.equal(person["buying_style"], "rational"))
+    # The chance that two lines of a person are the same product, and the share of lines on offer.
+    for planted in (numbers(person["square_sum"]) / lines**2, numbers(person["offered_sum_sum"]) / lines):
+        one, other = planted[rational], planted[~rational]
+        error = np.sqrt(one.var() / len(one) + other.var() / len(other))
+        assert one.mean() - other.mean() > 4 * error
+
+
+def test_reviews_say_the_planted_aspect_and_feeling(small: Written) -> None:
+    rows = read(small[2]["interaction"])
+    truth = pq.read_table(small[1] / "truth" / "review.parquet")
+    joined = rows.join(truth, "interaction_id")
+    assert joined.num_rows == rows.num_rows == truth.num_rows
+    rating, good = numbers(joined["rating"]), np.asarray(joined["positive"])
+    assert np.array_equal(rating >= 4, good)
+    marks = {"delivery": ("很快|准时", "一个多小时|太慢"), "service": ("热情|态度好", "爱答不理|太慢")}
+    matched = 0
+    for aspect, words in marks.items():
+        for positive, word in zip((True, False), words, strict=True):
+            said = joined.filter((pc.field("aspect") == aspect) & (pc.field("positive") == positive))["text_redacted"]
+            assert all(re.search(word, text) for text in said.to_pylist())
+            matched += len(said)
+    assert matched >= 10
 
 
 def test_demand_follows_the_planted_elasticity(tmp_path: Path) -> None:

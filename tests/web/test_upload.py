@@ -11,6 +11,7 @@ import pytest
 from shopkeeper.app.pages.upload import ENDINGS, Incoming, Upload, discard, find_upload, keep_upload
 from shopkeeper.app.schedule import Work, Worker
 from shopkeeper.app.shop import Shop, init
+from shopkeeper.app.upkeep import maintain_shop
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.schema.query import Query
 from tests.web.conftest import new_session, post, serving, token
@@ -97,6 +98,15 @@ def test_a_file_is_kept_for_an_hour_at_most(shop: Shop) -> None:
     now = shop.clock()
     old = _keep(shop, "a.csv", by="ada", now=now - timedelta(hours=2))
     _keep(shop, "b.csv", by="ada", now=now)
+    with pytest.raises(MissingError):
+        find_upload(shop, old.id, by="ada")
+
+
+def test_upkeep_removes_what_waited_too_long(shop: Shop) -> None:
+    old = _keep(shop, "a.csv", by="ada", now=shop.clock() - timedelta(hours=2))
+    fresh = _keep(shop, "b.csv", by="ada", now=shop.clock() - timedelta(minutes=5))
+    maintain_shop(shop)
+    assert find_upload(shop, fresh.id, by="ada").file_name == "b.csv"
     with pytest.raises(MissingError):
         find_upload(shop, old.id, by="ada")
 

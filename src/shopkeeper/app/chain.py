@@ -1,5 +1,6 @@
 """Fills a shop with the made-up chain: its files become the lake's, its identifiers tokens."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from shopkeeper.sample.size import ChainSize
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage import warehouse
 from shopkeeper.storage.iceberg import arrow_schema
-from shopkeeper.storage.parquet import publish, staging
+from shopkeeper.storage.parquet import STAGING_PREFIX, publish, staging
 
 __all__ = ["fill_chain"]
 
@@ -28,7 +29,7 @@ def fill_chain(
     """Makes a chain up, registers its files with the lake and keeps its identifiers as tokens.
 
     Args:
-        shop: An empty shop; its language is that of all names.
+        shop: A shop without data, or with those of a filling that was killed; its language is that of all names.
         progress: Told of each table.
         size: A size of the sample, or its name.
         seed: The same seed gives the same chain.
@@ -36,13 +37,15 @@ def fill_chain(
     Returns:
         Rows by table.
     """
+    for left in shop.lake.location.glob(f"{STAGING_PREFIX}*"):
+        shutil.rmtree(left)
     made = chain(size, seed=seed, language="zh" if shop.settings.chain.language == "zh" else "en")
     rows = {}
     with staging(shop.lake.location) as folder:
         written = made.write(folder, progress=progress)
         for name in TABLES:
             files = publish(written.get(name, []), shop.lake.folder(name))
-            after = shop.lake.append(name, files, _NOTE)
+            after = shop.lake.replace(name, files, _NOTE) if files else None
             rows[name] = after.rows if after else 0
         rows["identifier"] = _identifiers(shop, written["identifiers"][0])
     return rows
@@ -61,5 +64,5 @@ def _identifiers(shop: Shop, file: Path) -> int:
         ]
         shop.vault.put_many(kind, subjects, rows["token"].to_pylist(), rows["raw"].to_pylist())
         kept.append(rows.select(arrow_schema(declared_table("identifier")).names))
-    after = warehouse.append_rows(shop.lake, shop.duckdb, "identifier", pa.concat_tables(kept), _NOTE)
+    after = warehouse.replace_rows(shop.lake, shop.duckdb, "identifier", pa.concat_tables(kept), _NOTE)
     return after.rows if after else 0

@@ -19,6 +19,7 @@ from shopkeeper.base.settings import FILE_NAME
 __all__ = ["Demo", "demo"]
 
 _USER = "admin"
+_FILLING = ".filling"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _shop(folder: Path, sample: str, language: str, progress: Progress | None) -
     if not (folder / FILE_NAME).exists():
         shop = init(folder, settings_of(sample, language))
         password = first_user(shop, _USER)
-        fill(shop, sample, progress)
+        _fill(shop, sample, progress)
         return shop, password
     shop = open_shop(folder)
     if shop.settings.chain.sample != sample:
@@ -69,6 +70,14 @@ def _shop(folder: Path, sample: str, language: str, progress: Progress | None) -
         raise AlreadyThereError(
             f"the shop in {folder} holds {held}, not {sample}", next_step="name another folder with --shop"
         )
-    if not shop.lake.snapshot("order_line"):
-        fill(shop, sample, progress)
+    if (folder / _FILLING).exists() or not shop.lake.snapshot("order_line"):
+        _fill(shop, sample, progress)
     return shop, None
+
+
+def _fill(shop: Shop, sample: str, progress: Progress | None) -> None:
+    """Fills the shop; one that was killed meanwhile is filled again, from the start."""
+    mark = shop.folder / _FILLING
+    mark.touch()
+    fill(shop, sample, progress)
+    mark.unlink()

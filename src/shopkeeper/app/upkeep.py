@@ -1,7 +1,8 @@
-"""Keeps a shop tidy: compacts small files, forgets old states, sweeps files that nothing names, old sessions."""
+"""Keeps a shop tidy: compacts small files, forgets old states, sweeps what nothing names or waits for."""
 
 from datetime import timedelta
 
+from shopkeeper.app.pages.upload import sweep_uploads
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.storage.compact import Policy, Upkeep, maintain
 
@@ -9,10 +10,11 @@ __all__ = ["Upkeep", "maintain_shop"]
 
 
 def maintain_shop(shop: Shop) -> Upkeep:
-    """Compacts, expires and sweeps every table of the lake and ends sessions that are over."""
+    """Compacts, expires and sweeps every table of the lake; ends what is over: sessions, leases, waiting uploads."""
     at = now(shop)
     policy = Policy(keep=timedelta(days=shop.settings.storage.keep_days))
     done = maintain(shop.lake, shop.duckdb, at, policy=policy, leases=shop.state.leases)
     shop.state.sessions.sweep(now=at)
     shop.state.leases.sweep(before=at - timedelta(days=1))
+    sweep_uploads(shop, at)
     return done

@@ -36,6 +36,7 @@ __all__ = [
     "keep_upload",
     "load_upload",
     "loadable",
+    "sweep_uploads",
     "targets_of",
 ]
 
@@ -113,7 +114,7 @@ class Incoming:
     """
 
     def __init__(self, shop: Shop, now: datetime) -> None:
-        _sweep(shop, now)
+        sweep_uploads(shop, now)
         self.id = new_id("upload")
         self._folder = _folder(shop) / self.id
         self._folder.mkdir(mode=0o700)
@@ -251,7 +252,8 @@ def _write_note(folder: Path, note: Mapping[str, object]) -> None:
     (folder / _NOTE).write_text(json.dumps(note, ensure_ascii=False, default=str), encoding="utf-8")
 
 
-def _sweep(shop: Shop, now: datetime) -> None:
+def sweep_uploads(shop: Shop, now: datetime) -> None:
+    """Removes files that waited for longer than they are kept."""
     for folder in _folder(shop).iterdir():
         note = folder / _NOTE
         at = datetime.fromisoformat(json.loads(note.read_text(encoding="utf-8"))["at"]) if note.exists() else None
