@@ -17,6 +17,10 @@ def test_the_plan_is_taken_as_a_file_and_leaves_an_audit_row(client: httpx.Clien
     rows = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
     assert len(rows) == plan.people
     assert all(row["offer_id"] and row["reason"] and row["reason_zh"] for row in rows)
+    whole = client.get(f"/campaigns/{plan.campaign_id}/plan.csv?holdout=1").content.decode("utf-8-sig")
+    marked = [row["is_holdout"].lower() == "true" for row in csv.DictReader(io.StringIO(whole))]
+    assert (len(marked), sum(marked)) == (plan.people + plan.held_out, plan.held_out)
+    assert plan.held_out > 0
     assert client.get(f"/campaigns/{plan.campaign_id}/plan.xlsx").status_code == 200
     seen = [row for row in shop.state.audit.rows(limit=10_000) if row.what == "plan.export"]
     assert {row.detail["as"] for row in seen} == {"csv", "xlsx"}

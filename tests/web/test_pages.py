@@ -1,7 +1,5 @@
 """What the pages say is what the lake holds."""
 
-import csv
-import io
 import itertools
 import json
 import re
@@ -12,7 +10,6 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from shopkeeper.app.pages.campaigns import plans
 from shopkeeper.app.pages.models import wilson
 from shopkeeper.app.pages.overview import overview, weeks
 from shopkeeper.app.pages.people import PeopleFilter, people
@@ -173,19 +170,6 @@ def test_a_small_count_has_a_wide_interval() -> None:
     assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     assert wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-4)
     assert wilson(0.5, 0) == (0, 1)
-
-
-def test_the_plan_of_the_next_campaign_is_taken_away_with_its_holdout(client: httpx.Client, shop: Shop) -> None:
-    (plan,) = plans(shop)
-    path = f"/campaigns/{plan.campaign_id}/plan"
-    assert f'href="{path}.csv"' in client.get("/campaigns").text
-    listed = list(csv.DictReader(io.StringIO(client.get(f"{path}.csv").content.decode("utf-8-sig"))))
-    assert len(listed) == plan.people + plan.held_out > plan.people > 0
-    assert sum(row["is_holdout"].lower() == "true" for row in listed) == plan.held_out
-    assert client.get(f"{path}.xlsx").status_code == 200
-    assert client.get(f"{path}.exe").status_code == 400
-    assert client.get("/campaigns/none/plan.csv").status_code == 404
-    assert "plan.export" in {row.what for row in shop.state.audit.rows(limit=10_000)}
 
 
 def test_what_to_do_next_leads_to_the_place_itself() -> None:

@@ -92,6 +92,28 @@ _UNITS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "points": NN_("of 5", "of 5"),
     }
 )
+_MEASURES: Mapping[str, str] = MappingProxyType(
+    {
+        "degrees": N_("degrees"),
+        "facings": N_("facings"),
+        "hour": N_("hour of the day"),
+        "month": N_("month of the year"),
+        "people": N_("people"),
+        "points": N_("points"),
+        "quintile": N_("fifth"),
+        "ratio": N_("ratio"),
+        "rows": N_("rows"),
+        "share": N_("share"),
+        "standard deviations": N_("standard deviations"),
+        "stars": N_("stars"),
+        "tenth": N_("tenth"),
+        "tickets": N_("tickets"),
+        "day": N_("day of the month"),
+        "year": N_("year"),
+    }
+)
+"""What else the columns of tables count, besides the units of traits; signs such as °C speak for themselves."""
+
 _MANY = 2
 _MODELS: Mapping[str, str] = MappingProxyType({"response": N_("Response to a campaign")})
 _CHECKS: Mapping[str, str] = MappingProxyType(
@@ -179,6 +201,12 @@ class Names:
             return self.figures.currency
         pair = _UNITS.get(unit or "")
         return catalogue(self.figures.language).ngettext(*pair, count) if pair else ""
+
+    def measure(self, unit: str | None) -> str:
+        """What a column of a table counts, in words."""
+        if unit is not None and unit in _MEASURES:
+            return self.word(_MEASURES[unit])
+        return self.unit(unit) or unit or ""
 
     def unit_of(self, trait: str) -> str:
         """What a trait counts."""

@@ -197,8 +197,18 @@ def plans(shop: Shop) -> tuple[Plan, ...]:
     )
 
 
-def export_list(shop: Shop, campaign_id: str, ending: str, *, by: str, now: datetime) -> Path:
-    """Writes a plan's list, without those held out, to a temporary file that the caller removes; leaves an audit row.
+def export_list(
+    shop: Shop, campaign_id: str, ending: str, *, with_holdout: bool = False, by: str, now: datetime
+) -> Path:
+    """Writes a plan's list to a temporary file that the caller removes; leaves an audit row.
+
+    Args:
+        shop: The shop.
+        campaign_id: The campaign of the plan.
+        ending: `csv` or `xlsx`.
+        with_holdout: Also those held out, marked and without a coupon; else a list can be sent as it is.
+        by: Who takes it.
+        now: When.
 
     Raises:
         MissingError: There is no plan of the campaign.
@@ -206,11 +216,13 @@ def export_list(shop: Shop, campaign_id: str, ending: str, *, by: str, now: date
     """
     target = download_target(shop, ending)
     try:
-        people = export_plan(shop, target, campaign_id)
+        people = export_plan(shop, target, campaign_id, with_holdout=with_holdout)
     except MissingError:
         target.unlink()
         raise
-    shop.state.audit.append(by, "plan.export", campaign_id, now=now, detail={"people": people, "as": ending})
+    shop.state.audit.append(
+        by, "plan.export", campaign_id, now=now, detail={"people": people, "as": ending, "holdout": with_holdout}
+    )
     return target
 
 

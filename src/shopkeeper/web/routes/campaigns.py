@@ -38,9 +38,11 @@ def campaigns_page(request: Request, _visitor: SignedIn) -> Response:
 
 
 @router.get("/campaigns/{campaign_id}/plan.{ending}")
-def campaign_plan(request: Request, visitor: SignedIn, campaign_id: str, ending: str) -> Response:
-    """Whom to send which coupon, as CSV or Excel, without those held out; leaves an audit row."""
+def campaign_plan(
+    request: Request, visitor: SignedIn, campaign_id: str, ending: str, *, holdout: bool = False
+) -> Response:
+    """Whom to send which coupon, as CSV or Excel, those held out only if asked for; leaves an audit row."""
     state = request.app.state
-    file = export_list(state.shop, campaign_id, ending, by=visitor.name, now=state.clock())
+    file = export_list(state.shop, campaign_id, ending, with_holdout=holdout, by=visitor.name, now=state.clock())
     name = f"plan-{campaign_id}.{ending}"
     return FileResponse(file, filename=name, background=BackgroundTask(file.unlink, missing_ok=True))

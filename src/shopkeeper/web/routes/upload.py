@@ -19,6 +19,7 @@ from shopkeeper.app.pages.upload import (
     targets_of,
 )
 from shopkeeper.base.errors import ShopkeeperError, UsageError
+from shopkeeper.schema.tables import TABLES
 from shopkeeper.web.file_form import SealedUpload, file_form
 from shopkeeper.web.render import page
 from shopkeeper.web.signed_in import SignedIn
@@ -33,7 +34,7 @@ _PREFIX = "target:"
 @router.get("")
 def upload_page(request: Request, _visitor: SignedIn) -> Response:
     """Where a file is chosen."""
-    return page(request, "upload.html", tables=loadable(), endings=ENDINGS, error=None)
+    return page(request, "upload.html", kinds=_kinds(), endings=ENDINGS, error=None)
 
 
 @router.post("", max_body_size=MOST_BYTES)
@@ -64,7 +65,7 @@ def upload_columns(request: Request, visitor: SignedIn, upload_id: str) -> Respo
         headers, missing = headers_of(shop, found)
     except ShopkeeperError as error:
         discard(shop, found)
-        return page(request, "upload.html", 422, tables=loadable(), endings=ENDINGS, error=error.message)
+        return page(request, "upload.html", 422, kinds=_kinds(), endings=ENDINGS, error=error.message)
     return _columns(request, found, headers, missing)
 
 
@@ -145,3 +146,8 @@ def _chosen(form: FormData) -> dict[str, str]:
         for name, value in form.multi_items()
         if name.startswith(_PREFIX) and isinstance(value, str)
     }
+
+
+def _kinds() -> dict[str, str]:
+    """The tables that files may go to, each with what one row of it is."""
+    return {name: TABLES[name].meaning for name in loadable()}
