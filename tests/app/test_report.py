@@ -173,7 +173,7 @@ def test_a_redemption_in_one_of_two_stores_of_a_day_is_of_none(tmp_path: Path) -
                 for one, who, order in used
             ],
         )
-        shop.run("product_fact", "basket", "store_day", "department_day")
+        run(shop, ("product_fact", "basket", "store_day", "department_day"))
         found = {level: _measures(report(shop, level=level))["redemptions"].value for level in ("chain", "s1", "s2")}
     assert found == {"chain": 3, "s1": 1, "s2": 1}
 
@@ -300,7 +300,7 @@ def test_a_day_before_all_data_is_refused_and_computes_nothing(journey: Shop) ->
     with pytest.raises(DataError, match="order lines: 2017-01-01 to 2017-12-31"):
         report(journey, as_of=date(2016, 12, 31))
     with pytest.raises(DataError, match="no data by 2016-12-31"):
-        journey.run("profile", as_of=date(2016, 12, 31))
+        run(journey, ("profile",), as_of=date(2016, 12, 31))
 
 
 @pytest.fixture(params=["journey", "little_chain"])

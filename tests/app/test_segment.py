@@ -77,7 +77,7 @@ def test_a_changed_rule_is_a_version_and_an_earlier_one_comes_back(shop: Shop) -
     run(shop)
     back = go_back(shop, "many", 1, by="bob", now=NOW)
     assert (back.version, back.tree, back.created_by) == (3, _at_least(2), "bob")
-    said = [(each.version, english) for each, english, _ in segment_page(shop, "many").versions]
+    said = [(each.saved.version, each.english) for each in segment_page(shop, "many").versions]
     assert [version for version, _ in said] == [3, 2, 1]
     assert said[0][1] == said[2][1] != said[1][1]
     run(shop)
