@@ -136,6 +136,24 @@ def test_late_and_corrected_lines_of_old_days_are_taken_in(shop: Shop) -> None:
     _assert_equal_to_full(shop)
 
 
+def test_persons_are_made_again_only_when_a_record_came_or_went(shop: Shop) -> None:
+    _run(shop)
+    stood = shop.lake.snapshot("person")
+    day = FIRST + timedelta(days=40)
+    warehouse.append_rows(shop.lake, shop.duckdb, "order_line", _rows("order_line", _lines(1, begin=40)))
+    assert _refreshed(_run(shop))["person"] == "0 records"
+    assert shop.lake.snapshot("person") == stood
+    _assert_equal_to_full(shop)
+    new = [_line(9001, day, "only orders know me", "p1", 7)]
+    warehouse.append_rows(shop.lake, shop.duckdb, "order_line", _rows("order_line", new))
+    assert _refreshed(_run(shop))["person"] == "all"
+    _assert_equal_to_full(shop)
+    kept = Query.from_sql("SELECT * FROM order_line WHERE business_day = $day AND order_id <> 'o9001'", day=day)
+    warehouse.replace_days(shop.lake, shop.duckdb, "order_line", kept, [day])
+    assert _refreshed(_run(shop))["person"] == "all"
+    _assert_equal_to_full(shop)
+
+
 def test_a_product_that_changes_its_kind_touches_the_days_it_was_sold(shop: Shop) -> None:
     _run(shop)
     changed = _products().to_pylist()

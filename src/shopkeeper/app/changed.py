@@ -9,15 +9,33 @@ from shopkeeper.app.shop import Shop
 from shopkeeper.profile.person_habit import CHANGED_PERSON
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Column, Table, Type
-from shopkeeper.storage.changes import changed_days, changed_keys
+from shopkeeper.storage.changes import changed_days, changed_keys, moved_keys
 
-__all__ = ["LINES", "days_to_redo", "others", "people_to_redo"]
+__all__ = ["LINES", "days_to_redo", "has_other_records", "others", "people_to_redo"]
 
 LINES = "order_line"
 _PRODUCTS = "product_fact"
 _PERSONS = "person"
+_BASKETS = "basket"
+_CUSTOMERS = "customer"
 
 _PRODUCT_IDS = Table("changed_product", "one changed product", (Column("product_id", Type.STRING, "It"),), ())
+_RECORD = ("source", "customer_id")
+_RECORDS = Table(
+    "moved_record",
+    "one customer record that may have come or gone",
+    (Column("source", Type.STRING, "Its source"), Column("customer_id", Type.STRING, "Its id")),
+    (),
+)
+_NOT_KNOWN = """
+SELECT count(*) AS n FROM moved_record AS m
+ANTI JOIN person AS p ON p.source = m.source AND p.customer_id = m.customer_id
+"""
+_NOT_LEFT = """
+SELECT count(*) AS n FROM moved_record AS m
+ANTI JOIN customer AS c ON c.source = m.source AND c.customer_id = m.customer_id
+ANTI JOIN basket AS b ON b.source = m.source AND b.customer_id = m.customer_id
+"""
 _PERSON_IDS = Table("found_person", "one person found", (Column("person_id", Type.STRING, "They"),), ())
 
 
@@ -96,6 +114,28 @@ def people_to_redo(
     every = pa.concat_tables([rows.cast(schema) for rows in found]) if found else schema.empty_table()
     distinct = Query.from_sql("SELECT DISTINCT person_id FROM found_person", name="people", inputs=(_PERSON_IDS,))
     return shop.duckdb.arrow(distinct, {"found_person": every})
+
+
+def has_other_records(shop: Shop, old: Mapping[str, int], new: Mapping[str, int]) -> bool | None:
+    """Says whether a customer record came or went since an older state; None where that state is gone.
+
+    Records are those of `customer` and those that only baskets name.
+
+    Args:
+        shop: The shop.
+        old: Snapshot of each input when `person` was made.
+        new: Snapshot of each input now.
+    """
+    if old.keys() != new.keys() or any(not _still_there(shop, name, old) for name in old):
+        return None
+    if old.get(_CUSTOMERS) != new.get(_CUSTOMERS):
+        return True
+    left, came = moved_keys(shop.lake, shop.duckdb, _BASKETS, _RECORD, old[_BASKETS], new[_BASKETS])
+    known = Query.from_sql(_NOT_KNOWN, name="records that came", inputs=(_RECORDS,))
+    if came.num_rows and shop.duckdb.arrow(known, {"moved_record": came})["n"].to_pylist() != [0]:
+        return True
+    still = Query.from_sql(_NOT_LEFT, name="records that went", inputs=(_RECORDS,))
+    return bool(left.num_rows) and shop.duckdb.arrow(still, {"moved_record": left})["n"].to_pylist() != [0]
 
 
 def others(table: Table) -> Query:

@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 
 import pyarrow as pa
 
-from shopkeeper.app.changed import LINES, days_to_redo, others, people_to_redo
+from shopkeeper.app.changed import LINES, days_to_redo, has_other_records, others, people_to_redo
 from shopkeeper.app.cuts import KINDS, keep_filed
 from shopkeeper.app.plan import Plan
 from shopkeeper.app.shop import Shop, as_of_or_last, now
@@ -181,6 +181,8 @@ def _refresh(shop: Shop, plan: Plan, as_of: date, *, force: bool) -> StepReport:
             part = _days(shop, plan, old, wanted)
         elif plan.refresh is Refresh.PEOPLE:
             part = _people(shop, plan, old, wanted)
+        elif plan.refresh is Refresh.RECORDS and has_other_records(shop, old.inputs, wanted.inputs) is False:
+            part = before, "0 records"
     after, refreshed = part or (_whole(shop, plan, wanted), "all")
     return StepReport(plan.name, after.rows if after else 0, 0.0, skipped=False, refreshed=refreshed)
 

@@ -1,12 +1,12 @@
 """The person behind each customer record."""
 
 from shopkeeper.schema.query import Query
-from shopkeeper.schema.step import step
+from shopkeeper.schema.step import Refresh, step
 
 __all__ = ["person"]
 
 
-@step(writes="person", reads=("customer", "basket"))
+@step(writes="person", reads=("customer", "basket"), refresh=Refresh.RECORDS)
 def person() -> Query:
     """Gives each customer record its person: for now every record is a person of its own.
 

@@ -1,34 +1,46 @@
 -- Active here is the fixed-day lifecycle's active or new. The home store is one a person, so nobody moves between the two ends.
-WITH visit AS (
-  SELECT person.person_id, basket.business_day, basket.store_id
-  FROM basket
-  JOIN person ON person.source = basket.source AND person.customer_id = basket.customer_id
-  WHERE basket.business_day <= $as_of AND basket.all_lines > 0 AND person.valid_to IS NULL
-), one AS (
+-- Visits are added up a record at a time before the person is looked up. The last day and the store's number stand in one key,
+-- the number turned round so that the first by name wins a tie.
+WITH place AS (
+  SELECT store_id, row_number() OVER (ORDER BY store_id) AS store_no FROM (SELECT DISTINCT store_id FROM basket) AS s
+), record AS (
   SELECT
-    person_id,
+    basket.source,
+    basket.customer_id,
     min(business_day) AS first_on,
     max(business_day) AS last_on,
     max(CASE WHEN business_day <= $open_7 THEN business_day END) AS last_7,
     max(CASE WHEN business_day <= $open_30 THEN business_day END) AS last_30,
     max(CASE WHEN business_day <= $open_90 THEN business_day END) AS last_90,
-    max(CASE WHEN business_day <= $open_365 THEN business_day END) AS last_365
-  FROM visit GROUP BY person_id
-), home AS (
-  SELECT visit.person_id, min(visit.store_id) AS store_id
-  FROM visit JOIN one ON one.person_id = visit.person_id AND one.last_on = visit.business_day
-  GROUP BY visit.person_id
+    max(CASE WHEN business_day <= $open_365 THEN business_day END) AS last_365,
+    max(date_diff('day', CAST('1970-01-01' AS DATE), business_day) * 1000000 + 999999 - place.store_no) AS home
+  FROM basket JOIN place ON place.store_id = basket.store_id
+  WHERE business_day <= $as_of AND all_lines > 0
+  GROUP BY basket.source, basket.customer_id
+), one AS (
+  SELECT
+    person.person_id,
+    min(first_on) AS first_on,
+    max(last_on) AS last_on,
+    max(last_7) AS last_7,
+    max(last_30) AS last_30,
+    max(last_90) AS last_90,
+    max(last_365) AS last_365,
+    max(home) AS home
+  FROM record JOIN person ON person.source = record.source AND person.customer_id = record.customer_id
+  WHERE person.valid_to IS NULL
+  GROUP BY person.person_id
 ), spanned AS (
-  SELECT person_id, first_on, last_on, 7 AS days, last_7 AS before_on, $open_7 AS open_on FROM one
+  SELECT home, first_on, last_on, 7 AS days, last_7 AS before_on, $open_7 AS open_on FROM one
   UNION ALL
-  SELECT person_id, first_on, last_on, 30 AS days, last_30 AS before_on, $open_30 AS open_on FROM one
+  SELECT home, first_on, last_on, 30 AS days, last_30 AS before_on, $open_30 AS open_on FROM one
   UNION ALL
-  SELECT person_id, first_on, last_on, 90 AS days, last_90 AS before_on, $open_90 AS open_on FROM one
+  SELECT home, first_on, last_on, 90 AS days, last_90 AS before_on, $open_90 AS open_on FROM one
   UNION ALL
-  SELECT person_id, first_on, last_on, 365 AS days, last_365 AS before_on, $open_365 AS open_on FROM one
+  SELECT home, first_on, last_on, 365 AS days, last_365 AS before_on, $open_365 AS open_on FROM one
 ), staged AS (
   SELECT
-    person_id,
+    999999 - home % 1000000 AS store_no,
     days,
     coalesce(date_diff('day', before_on, open_on) <= $sleeping_days, false) AS opened,
     first_on > open_on AS joined,
@@ -38,7 +50,7 @@ WITH visit AS (
 )
 SELECT
   $as_of AS as_of,
-  home.store_id,
+  place.store_id,
   CAST(days AS BIGINT) AS days,
   count(*) FILTER (WHERE opened) AS opening,
   count(*) FILTER (WHERE joined) AS new,
@@ -47,5 +59,5 @@ SELECT
   count(*) FILTER (WHERE (opened OR joined) AND lapsed) AS lapsed,
   count(*) FILTER (WHERE closed) AS closing,
   $lifecycle_version AS lifecycle_version
-FROM staged JOIN home ON home.person_id = staged.person_id
-GROUP BY home.store_id, days
+FROM staged JOIN place ON place.store_no = staged.store_no
+GROUP BY place.store_id, days

@@ -19,11 +19,13 @@ class Refresh(StrEnum):
 
     ALL: the whole table. DAYS: only the business days whose lines changed (the function takes `days`, None for all).
     PEOPLE: only the people whose lines changed (the query reads the input `changed_person` when `changed` is true).
+    RECORDS: the whole table, but only when a customer record came or went.
     """
 
     ALL = "all"
     DAYS = "days"
     PEOPLE = "people"
+    RECORDS = "records"
 
 
 @dataclass(frozen=True)

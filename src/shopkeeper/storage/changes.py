@@ -8,7 +8,7 @@ from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.engine.duckdb import DuckDBEngine, scan_statement, translated
 from shopkeeper.storage.lake import Lake, Scan
 
-__all__ = ["changed_days", "changed_keys"]
+__all__ = ["changed_days", "changed_keys", "moved_keys"]
 
 
 def changed_days(lake: Lake, engine: DuckDBEngine, name: str, before: int, after: int) -> list[date]:
@@ -28,9 +28,7 @@ def changed_days(lake: Lake, engine: DuckDBEngine, name: str, before: int, after
         The days, rising.
     """
     table = declared_table(name)
-    old, new = lake.scan(name, snapshot=before), lake.scan(name, snapshot=after)
-    gone = Scan(tuple(sorted(set(old.files) - set(new.files))), old.field_ids)
-    come = Scan(tuple(sorted(set(new.files) - set(old.files))), new.field_ids)
+    gone, come = _moved(lake, name, before, after)
     row = f"hash({', '.join(table.column_names)})"
     statement = f"""
         WITH rows AS (
@@ -44,6 +42,45 @@ def changed_days(lake: Lake, engine: DuckDBEngine, name: str, before: int, after
     """
     with translated(f"the changes of {name}"):
         return [day for (day,) in engine.connection().execute(statement).fetchall()]
+
+
+def moved_keys(
+    lake: Lake, engine: DuckDBEngine, name: str, keys: tuple[str, ...], before: int, after: int
+) -> tuple[pa.Table, pa.Table]:
+    """Gives the keys that may have left a table between two states, and those that may have come.
+
+    A key is among them if only the files that left name it, or only those that came; other files may name it too.
+
+    Args:
+        lake: The lake.
+        engine: Reads the files.
+        name: The table.
+        keys: The columns to give.
+        before: The older snapshot.
+        after: The newer snapshot.
+
+    Returns:
+        The distinct keys of either sort, in no order.
+    """
+    table, wanted = declared_table(name), ", ".join(keys)
+    gone, come = (
+        f"SELECT DISTINCT {wanted} FROM ({scan_statement(table, scan)})" for scan in _moved(lake, name, before, after)
+    )
+    with translated(f"the changes of {name}"):
+        cursor = engine.connection()
+        left, came = (
+            cursor.sql(f"{one} EXCEPT {other}").to_arrow_table() for one, other in ((gone, come), (come, gone))
+        )
+    return left, came
+
+
+def _moved(lake: Lake, name: str, before: int, after: int) -> tuple[Scan, Scan]:
+    """What only the older state reads, and what only the newer."""
+    old, new = lake.scan(name, snapshot=before), lake.scan(name, snapshot=after)
+    return (
+        Scan(tuple(sorted(set(old.files) - set(new.files))), old.field_ids, columns=old.columns),
+        Scan(tuple(sorted(set(new.files) - set(old.files))), new.field_ids, columns=new.columns),
+    )
 
 
 def changed_keys(
