@@ -11,7 +11,7 @@ __all__ = ["SPANS", "lifecycle_balance"]
 SPANS = (7, 30, 90, 365)
 
 
-@step(writes="lifecycle_balance", reads=("basket", "person"))
+@step(writes="lifecycle_balance", reads=("basket", "person", "person_habit"))
 def lifecycle_balance(as_of: date, lifecycle: LifecycleCuts = LIFECYCLE_CUTS) -> Query:
     """Gives opening + new + recalled - sleeping - lapsed = closing, a home store and a span of days at a time.
 
@@ -30,6 +30,7 @@ def lifecycle_balance(as_of: date, lifecycle: LifecycleCuts = LIFECYCLE_CUTS) ->
         sleeping_days=lifecycle.sleeping_days,
         lapsed_days=lifecycle.lapsed_days,
         lifecycle_version=lifecycle.version,
+        since=as_of - timedelta(days=max(SPANS) + lifecycle.sleeping_days + 1),
         open_7=as_of - timedelta(days=7),
         open_30=as_of - timedelta(days=30),
         open_90=as_of - timedelta(days=90),

@@ -1,13 +1,13 @@
 -- Active here is the fixed-day lifecycle's active or new. The home store is one a person, so nobody moves between the two ends.
--- Visits are added up a record at a time before the person is looked up. The last day and the store's number stand in one key,
--- the number turned round so that the first by name wins a tie.
+-- Who did not come since $since was active at no opening and is not now, so only visits after it are read; the first visit of all
+-- stands in the habits. Visits are added up a record at a time before the person is looked up. The last day and the store's number
+-- stand in one key, the number turned round so that the first by name wins a tie.
 WITH place AS (
   SELECT store_id, row_number() OVER (ORDER BY store_id) AS store_no FROM (SELECT DISTINCT store_id FROM basket) AS s
 ), record AS (
   SELECT
     basket.source,
     basket.customer_id,
-    min(business_day) AS first_on,
     max(business_day) AS last_on,
     max(CASE WHEN business_day <= $open_7 THEN business_day END) AS last_7,
     max(CASE WHEN business_day <= $open_30 THEN business_day END) AS last_30,
@@ -15,12 +15,11 @@ WITH place AS (
     max(CASE WHEN business_day <= $open_365 THEN business_day END) AS last_365,
     max(date_diff('day', CAST('1970-01-01' AS DATE), business_day) * 1000000 + 999999 - place.store_no) AS home
   FROM basket JOIN place ON place.store_id = basket.store_id
-  WHERE business_day <= $as_of AND all_lines > 0
+  WHERE business_day > $since AND business_day <= $as_of AND all_lines > 0
   GROUP BY basket.source, basket.customer_id
-), one AS (
+), visitor AS (
   SELECT
     person.person_id,
-    min(first_on) AS first_on,
     max(last_on) AS last_on,
     max(last_7) AS last_7,
     max(last_30) AS last_30,
@@ -30,6 +29,9 @@ WITH place AS (
   FROM record JOIN person ON person.source = record.source AND person.customer_id = record.customer_id
   WHERE person.valid_to IS NULL
   GROUP BY person.person_id
+), one AS (
+  SELECT visitor.*, person_habit.first_visit_on AS first_on
+  FROM visitor JOIN person_habit ON person_habit.person_id = visitor.person_id
 ), spanned AS (
   SELECT home, first_on, last_on, 7 AS days, last_7 AS before_on, $open_7 AS open_on FROM one
   UNION ALL
