@@ -69,8 +69,7 @@ def test_part_by_part_is_the_whole(lake: Lake, engine: DuckDBEngine, rows: int) 
     sold(lake, engine, {date(2017, 1, 1): 3, date(2017, 1, 31): 2, date(2017, 2, 1): 1, date(2017, 4, 30): 2})
     query = Query.from_sql("SELECT * FROM order_line ORDER BY order_id")
     before = engine.arrow(query).to_pylist()
-    queries = {part: of_days(part) for part in parts(lake, "order_line", rows=rows)}
-    warehouse.replace_parts(lake, engine, "order_line", queries)
+    warehouse.replace_parts(lake, engine, "order_line", parts(lake, "order_line", rows=rows), of_days)
     assert engine.arrow(query).to_pylist() == before
     assert {file.partition[0] for file in lake.data_files("order_line")} == {564, 565, 567}
 
@@ -79,7 +78,9 @@ def test_a_part_whose_rows_lie_elsewhere_is_refused(lake: Lake, engine: DuckDBEn
     sold(lake, engine, {date(2017, 1, 1): 1, date(2017, 2, 1): 1})
     january = Part(date(2017, 1, 1), date(2017, 1, 31))
     with pytest.raises(ShopkeeperError):
-        warehouse.replace_parts(lake, engine, "order_line", {january: Query.from_sql("SELECT * FROM order_line")})
+        warehouse.replace_parts(
+            lake, engine, "order_line", [january], lambda _: Query.from_sql("SELECT * FROM order_line")
+        )
     assert engine.arrow(Query.from_sql("SELECT count(*) AS n FROM order_line"))["n"].to_pylist() == [2]
 
 

@@ -193,9 +193,14 @@ def _whole(shop: Shop, plan: Plan, wanted: _Noted) -> Snapshot | None:
         rows: pa.Table = plan.make(shop, wanted.as_of)
         return warehouse.replace_rows(shop.lake, shop.engine, plan.writes, rows, properties, leases=shop.state.leases)
     if plan.refresh is Refresh.DAYS:
-        queries = {part: plan.query(wanted.as_of, days=part.days) for part in parts(shop.lake, LINES)}
         return warehouse.replace_parts(
-            shop.lake, shop.engine, plan.writes, queries, properties=properties, leases=shop.state.leases
+            shop.lake,
+            shop.engine,
+            plan.writes,
+            parts(shop.lake, LINES),
+            lambda part: plan.query(wanted.as_of, days=part.days),
+            properties=properties,
+            leases=shop.state.leases,
         )
     return warehouse.replace(
         shop.lake,

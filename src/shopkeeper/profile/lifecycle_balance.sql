@@ -3,7 +3,9 @@
 -- stands in the habits. Visits are added up a record at a time before the person is looked up. The last day and the store's number
 -- stand in one key, the number turned round so that the first by name wins a tie.
 WITH place AS (
-  SELECT store_id, row_number() OVER (ORDER BY store_id) AS store_no FROM (SELECT DISTINCT store_id FROM basket) AS s
+  SELECT store_id, row_number() OVER (ORDER BY store_id) AS store_no FROM (
+    SELECT DISTINCT store_id FROM basket WHERE business_day > $since AND business_day <= $as_of
+  ) AS s
 ), record AS (
   SELECT
     basket.source,

@@ -65,11 +65,13 @@ WITH who AS (
       least(CAST(round(CAST(net AS DOUBLE) * 10000) AS BIGINT), 9000000000000) * 1000000 + 999999 - brand_no
     END) AS best
   FROM brand GROUP BY no
+), seen AS (
+  SELECT DISTINCT store_id, channel FROM basket
 ), place AS (
-  SELECT store_id, row_number() OVER (ORDER BY store_id) AS store_no FROM (SELECT DISTINCT store_id FROM basket) AS s
+  SELECT store_id, row_number() OVER (ORDER BY store_id) AS store_no FROM (SELECT DISTINCT store_id FROM seen) AS s
 ), way AS (
   SELECT channel, row_number() OVER (ORDER BY channel) AS channel_no
-  FROM (SELECT DISTINCT channel FROM basket WHERE channel IS NOT NULL) AS c
+  FROM (SELECT DISTINCT channel FROM seen WHERE channel IS NOT NULL) AS c
 ), visit AS (
   SELECT
     who.no, place.store_no, way.channel_no,

@@ -13,6 +13,18 @@ WITH recent AS (
   JOIN person ON person.source = basket.source AND person.customer_id = basket.customer_id
   WHERE business_day > $from_365 AND business_day <= $as_of AND person.valid_to IS NULL
   GROUP BY person.person_id
+), several AS (
+  SELECT person_id FROM person WHERE valid_to IS NULL GROUP BY person_id HAVING count(*) > 1
+), later AS (
+  -- The records of a person that are not the first: almost nobody has several, so almost nobody is sorted.
+  SELECT person.source, person.customer_id
+  FROM person
+  SEMI JOIN several ON several.person_id = person.person_id
+  LEFT JOIN customer ON customer.source = person.source AND customer.customer_id = person.customer_id
+  WHERE person.valid_to IS NULL
+  QUALIFY row_number() OVER (
+    PARTITION BY person.person_id ORDER BY registered_at ASC NULLS LAST, person.source ASC, person.customer_id ASC
+  ) > 1
 ), known AS (
   SELECT
     person.person_id, customer.source, customer.customer_id, gender, birth_year, region, city, tier, registered_at,
@@ -20,10 +32,8 @@ WITH recent AS (
     CAST(registered_at AT TIME ZONE $time_zone AS DATE) AS registered_on
   FROM person
   LEFT JOIN customer ON customer.source = person.source AND customer.customer_id = person.customer_id
+  ANTI JOIN later ON later.source = person.source AND later.customer_id = person.customer_id
   WHERE person.valid_to IS NULL
-  QUALIFY row_number() OVER (
-    PARTITION BY person.person_id ORDER BY registered_at ASC NULLS LAST, person.source ASC, person.customer_id ASC
-  ) = 1
 ), buyer AS (
   SELECT
     person_habit.*,

@@ -1,6 +1,7 @@
 """The warehouse: what an engine computes becomes a state of a lake table, in one call."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
@@ -129,18 +130,20 @@ def replace_parts(
     lake: Lake,
     engine: Engine,
     name: str,
-    queries: Mapping[Part, Query],
+    parts: Sequence[Part],
+    query_of: Callable[[Part], Query],
     *,
     properties: Mapping[str, str] | None = None,
     leases: Leases | None = None,
 ) -> Snapshot | None:
-    """Makes the rows of several queries the whole of a table kept by month, computing one part after the other.
+    """Makes the rows of several queries the whole of a table kept by month, computing a part or two at a time.
 
     Args:
         lake: The lake.
         engine: What computes and writes.
         name: The table.
-        queries: For each part the query of its rows.
+        parts: The parts that hold any rows.
+        query_of: Gives the query of a part's rows.
         properties: Noted in the snapshot.
         leases: Where the files are noted until they are committed.
 
@@ -148,9 +151,12 @@ def replace_parts(
         ConflictError: Another process committed at the same moment; `retrying` does it again.
     """
     table = declared_table(name)
-    files: list[str] = []
-    for part, query in queries.items():
-        files += engine.write(query, table, one_partition=part.is_one_month)
+
+    def written(part: Part) -> list[str]:
+        return engine.write(query_of(part), table, one_partition=part.is_one_month)
+
+    with ThreadPoolExecutor(engine.side_by_side) as pool:
+        files = [file for each in pool.map(written, parts) for file in each]
     with _noted(leases, name, files):
         return lake.replace(name, files, properties)
 

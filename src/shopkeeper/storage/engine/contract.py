@@ -20,6 +20,8 @@ class Engine(Protocol):
     """Runs queries over the lake and writes Parquet; one contract suite runs on every engine."""
 
     name: str
+    side_by_side: int
+    """How many queries it is worth running at a time, so that what one does alone passes beside another's work."""
 
     def arrow(self, query: Query, inputs: Inputs | None = None, snapshots: Mapping[str, int] | None = None) -> pa.Table:
         """Runs a query and gives all of its rows.

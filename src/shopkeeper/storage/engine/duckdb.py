@@ -69,6 +69,7 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
+    side_by_side = 2
 
     def __init__(self, lake: Lake, *, spill: Path, memory_limit: str = "4GB", threads: int | None = None) -> None:
         self._lake = lake
@@ -238,7 +239,7 @@ def copy_statement(
 
 
 def _parquet(table: Table, ids: Mapping[str, tuple[int, ...]]) -> str:
-    return f"FORMAT parquet, COMPRESSION zstd, FIELD_IDS {{{_field_ids(table, ids)}}}"
+    return f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, FIELD_IDS {{{_field_ids(table, ids)}}}"
 
 
 def _field_ids(table: Table, ids: Mapping[str, tuple[int, ...]]) -> str:

@@ -83,6 +83,7 @@ class SparkEngine:
     """
 
     name = "spark"
+    side_by_side = 1
 
     def __init__(
         self,
