@@ -15,4 +15,6 @@ if __name__ == "__main__":
         connection.execute("SET TimeZone = 'UTC'")
         for name, files in job["files"].items():
             connection.read_parquet(files).create_view(name)
-        connection.execute(f"COPY ({text}) TO '{job['result']}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
+        connection.execute(
+            f"COPY ({text}) TO '{job['result']}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+        )
