@@ -1,5 +1,6 @@
 """Saved segments: versions that can be taken back, stays that end when a segment is put away."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,7 +21,8 @@ from shopkeeper.app.pages.segments import (
 )
 from shopkeeper.app.run import run
 from shopkeeper.app.shop import Shop, init, open_shop
-from shopkeeper.base.errors import FaultsError, MissingError
+from shopkeeper.base.errors import FaultsError, MissingError, UsageError
+from shopkeeper.cli.main import main
 from shopkeeper.schema.query import Query
 from tests.shop import fill
 
@@ -183,3 +185,26 @@ def test_a_rule_by_a_segment_that_no_run_has_seen_means_its_rule(shop: Shop) -> 
     assert preview(shop, {"segment": "many"}).count == 2
     run(shop)
     assert _counted(shop) == {"many": (2, True), "few": (1, True), "fewest": (1, True)}
+
+
+def test_the_terminal_counts_saves_and_notes_as_the_console_does(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shop)
+    folder = ["--shop", str(shop.folder)]
+    file = tmp_path / "many.json"
+    file.write_text(json.dumps({"name": "many", "label_zh": "常客", "audience": "orders_ever >= 2"}), encoding="utf-8")
+    assert main(["segment", "create", str(file), *folder]) == 0
+    assert shop.state.segments.get("many").label_en == "常客", "not the short name"
+    assert main(["segment", "export", "many", str(tmp_path / "many.csv"), *folder]) == 0
+    file.write_text(json.dumps({"name": "so many!", "audience": "orders_ever >= 2"}), encoding="utf-8")
+    assert main(["segment", "create", str(file), *folder]) == UsageError.exit_code
+    capsys.readouterr()
+    assert main(["segment", "list", "--json", *folder]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["name"], listed["people"]) == ("many", 2), "though no run has seen it"
+    seen = [(row.who, row.what, row.target, row.detail) for row in shop.state.audit.rows()]
+    assert seen[-2:] == [
+        ("cli", "segment.save", "many", {"version": 1}),
+        ("cli", "segment.export", "many", {"people": 2, "as": "csv"}),
+    ]
