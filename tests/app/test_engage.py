@@ -3,18 +3,21 @@
 import csv
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from shopkeeper.app.engage import export_plan
+from shopkeeper.app.pages.campaigns import export_list
+from shopkeeper.app.pages.download import downloaded
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.errors import MissingError
 from shopkeeper.cli.main import main
 from tests.shop import fill
 
 DAY = date(2026, 3, 22)
+NOW = datetime(2026, 3, 23, 8, tzinfo=UTC)
 
 
 def _planned(person: str, value: float, *, campaign: str = "c", holdout: str | None = None) -> dict[str, object]:
@@ -49,7 +52,7 @@ def _csv(file: Path) -> list[dict[str, str]]:
 
 
 def test_the_list_leaves_out_who_is_held_out_and_opens_no_formula(shop: Shop, tmp_path: Path) -> None:
-    assert export_plan(shop, tmp_path / "plan.csv", "c") == 3
+    assert export_plan(shop, tmp_path / "plan.csv", "c", by="ann", now=NOW) == 3
     found = _csv(tmp_path / "plan.csv")
     assert [row["person_id"] for row in found] == ["'=1+2", "t:b", "t:a"]
     assert found[0]["reason_zh"] == "购买过该券商品3次"
@@ -57,17 +60,38 @@ def test_the_list_leaves_out_who_is_held_out_and_opens_no_formula(shop: Shop, tm
 
 
 def test_who_is_held_out_comes_marked_and_without_a_coupon_when_asked_for(shop: Shop, tmp_path: Path) -> None:
-    assert export_plan(shop, tmp_path / "all.csv", "c", with_holdout=True) == 4
+    assert export_plan(shop, tmp_path / "all.csv", "c", with_holdout=True, by="ann", now=NOW) == 4
     last = _csv(tmp_path / "all.csv")[-1]
     assert (last["person_id"], last["is_holdout"], last["offer_id"]) == ("t:h", "True", "")
 
 
 def test_a_campaign_without_a_plan_names_those_that_have_one(shop: Shop, tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="no offer plan of campaign 'e'") as raised:
-        export_plan(shop, tmp_path / "plan.csv", "e")
+        export_plan(shop, tmp_path / "plan.csv", "e", by="ann", now=NOW)
     assert raised.value.place == "planned: c, d"
     with init(tmp_path / "empty") as empty, pytest.raises(MissingError, match="no offer plan to export"):
-        export_plan(empty, tmp_path / "plan.csv")
+        export_plan(empty, tmp_path / "plan.csv", by="ann", now=NOW)
+
+
+def test_a_campaign_of_which_everybody_is_held_out_says_so(shop: Shop, tmp_path: Path) -> None:
+    fill(shop, "offer_plan", [_planned("t:h", 2, holdout="campaign")])
+    with pytest.raises(MissingError, match="everybody in the offer plan of campaign 'c' is held out"):
+        export_plan(shop, tmp_path / "plan.csv", "c", by="ann", now=NOW)
+    assert export_plan(shop, tmp_path / "plan.csv", "c", with_holdout=True, by="ann", now=NOW) == 1
+
+
+def test_a_list_that_cannot_be_written_leaves_no_file(shop: Shop) -> None:
+    fill(shop, "offer_plan", [_planned("t:h", 2, holdout="campaign")])
+    with pytest.raises(MissingError, match="held out"):
+        export_list(shop, "c", "csv", by="ann", now=NOW)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        downloaded(shop, "csv", _fails)
+    assert not list(shop.spill.glob("*.csv"))
+
+
+def _fails(file: Path) -> None:
+    file.write_text("half", encoding="utf-8")
+    raise RuntimeError("stopped in the middle")
 
 
 def test_the_terminal_lists_plans_and_exports(shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,6 +131,9 @@ def test_the_terminal_lists_plans_and_exports(shop: Shop, tmp_path: Path, capsys
     assert "t:b" in capsys.readouterr().out
     assert main(["campaign", "export", str(tmp_path / "c.csv"), "--campaign", "c", "--json", *folder]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 3
+    assert main(["campaign", "export", str(tmp_path / "all.csv"), "--with-holdout", *folder]) == 0
+    seen = [(row.who, row.target, row.detail["people"]) for row in shop.state.audit.rows() if row.what == "plan.export"]
+    assert sorted(seen) == [("cli", "c", 3), ("cli", "c", 4), ("cli", "d", 1)]
 
 
 def test_the_terminal_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

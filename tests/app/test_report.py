@@ -11,6 +11,7 @@ from shopkeeper.app.morning import make_morning_report
 from shopkeeper.app.organisation import CHAIN, Organisation, Unit, organisation
 from shopkeeper.app.report import Measure, Report, report
 from shopkeeper.app.report_document import report_document
+from shopkeeper.app.report_words import next_sentence
 from shopkeeper.app.run import run
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.errors import DataError, MissingError
@@ -327,3 +328,17 @@ def test_the_worker_keeps_the_report_as_json(journey: Shop) -> None:
     assert file.name == f"{journey.last_day()}.json"
     kept = json.loads(file.read_text(encoding="utf-8"))
     assert kept["people"] == report(journey).people
+
+
+def test_a_plan_is_named_by_its_campaign_before_that_begins(tmp_path: Path) -> None:
+    day = date(2026, 3, 31)
+    with init(tmp_path / "shop") as shop:
+        sold = {"business_day": day, "store_id": "s", "sales": 10, "member_sales": 0, "tickets": 1, "items": 1}
+        fill(shop, "store_day", [sold])
+        fill(shop, "campaign", [{"campaign_id": "C7", "name": "午餐加餐", "starts_on": day + timedelta(days=1)}])
+        planned = {"campaign_id": "C7", "person_id": "t:a", "offer_id": "o", "as_of": day, "expected_value": 2.0}
+        fill(shop, "offer_plan", [planned | {"is_holdout": False}])
+        found = report(shop, as_of=day)
+    assert found.campaigns == (), "it has not begun"
+    (step,) = [step for step in found.next if step["key"] == "send_plan"]
+    assert "午餐加餐" in next_sentence(step, "CNY", "zh")

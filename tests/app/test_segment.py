@@ -1,5 +1,6 @@
 """Saved segments: versions that can be taken back, stays that end when a segment is put away."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -7,10 +8,21 @@ from typing import Any
 
 import pytest
 
-from shopkeeper.app.pages.segments import archive_segment, go_back, save_segment, segment_page
+from shopkeeper.app.copy import backup, restore
+from shopkeeper.app.pages.builder import preview
+from shopkeeper.app.pages.segments import (
+    archive_segment,
+    export_members,
+    go_back,
+    restore_segment,
+    save_segment,
+    segment_page,
+    segments,
+)
 from shopkeeper.app.run import run
-from shopkeeper.app.shop import Shop, init
-from shopkeeper.base.errors import FaultsError, MissingError
+from shopkeeper.app.shop import Shop, init, open_shop
+from shopkeeper.base.errors import FaultsError, MissingError, UsageError
+from shopkeeper.cli.main import main
 from shopkeeper.schema.query import Query
 from tests.shop import fill
 
@@ -91,3 +103,108 @@ def test_a_published_segment_stays_published_when_it_is_changed(shop: Shop) -> N
     shop.state.segments.publish("many", by="ann", now=NOW)
     _save(shop, "many", _at_least(3))
     assert shop.state.segments.get("many").published
+
+
+def _counted(shop: Shop) -> dict[str, tuple[int | None, bool]]:
+    return {row.name: (row.people, row.is_kept) for row in segments(shop)}
+
+
+def test_a_segment_taken_back_after_a_run_is_counted_by_its_rule(shop: Shop) -> None:
+    _save(shop, "many", _at_least(2))
+    run(shop)
+    assert _counted(shop) == {"many": (2, True)}
+    archive_segment(shop, "many", by="ann", now=NOW)
+    run(shop)
+    restore_segment(shop, "many", by="ann", now=NOW)
+    assert _counted(shop) == {"many": (2, False)}, "nobody is kept in it, but it has people"
+    file = export_members(shop, "many", "csv", by="ann", now=NOW)
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 1 + 2
+    run(shop)
+    assert _counted(shop) == {"many": (2, True)}
+
+
+def test_what_is_kept_does_not_hang_on_clocks(shop: Shop, tmp_path: Path) -> None:
+    _save(shop, "many", _at_least(2))
+    _save(shop, "same", _at_least(2))
+    run(shop)
+    before = datetime(2020, 1, 1, tzinfo=UTC)
+    save_segment(shop, "many", _at_least(3), label_en="many", label_zh="many", by="ann", now=before)
+    assert _counted(shop) == {"many": (1, False), "same": (2, True)}, "saved after the run, by a clock that is slow"
+    run(shop)
+    assert _counted(shop) == {"many": (1, True), "same": (2, True)}
+    _save(shop, "many", _at_least(1))
+    backup(shop, tmp_path / "copy.tar", with_keys=True)
+    restore(tmp_path / "copy.tar", tmp_path / "restored")
+    with open_shop(tmp_path / "restored") as restored:
+        assert _counted(restored) == {"many": (3, False), "same": (2, True)}, "what was noted comes along"
+        run(restored)
+        assert _counted(restored) == {"many": (3, True), "same": (2, True)}
+
+
+def test_what_is_saved_during_a_run_waits_for_the_next(shop: Shop) -> None:
+    _save(shop, "many", _at_least(2))
+
+    def meanwhile(step: str, _place: int, _of: int) -> None:
+        if step == "segments":
+            _save(shop, "many", _at_least(3))
+            _save(shop, "all", _at_least(1))
+
+    run(shop, progress=meanwhile)
+    assert _stays(shop) == [("many", "till:c2", True, 1), ("many", "till:c3", True, 1)], "as the run found them"
+    assert _counted(shop) == {"many": (1, False), "all": (3, False)}
+    run(shop)
+    assert _counted(shop) == {"many": (1, True), "all": (3, True)}
+
+
+def test_a_segment_whose_rule_no_longer_holds_is_not_taken_back(shop: Shop) -> None:
+    _save(shop, "many", _at_least(2))
+    _save(shop, "both", {"all": [{"segment": "many"}, _at_least(3)]})
+    archive_segment(shop, "both", by="ann", now=NOW)
+    archive_segment(shop, "many", by="ann", now=NOW)
+    with pytest.raises(FaultsError, match="there is no segment 'many'"):
+        restore_segment(shop, "both", by="ann", now=NOW)
+    run(shop)
+    restore_segment(shop, "many", by="ann", now=NOW)
+    restore_segment(shop, "both", by="ann", now=NOW)
+    run(shop)
+    assert _counted(shop) == {"many": (2, True), "both": (1, True)}
+
+
+def test_a_run_names_the_segment_whose_rule_is_wrong(shop: Shop) -> None:
+    shop.state.segments.save("both", {"segment": "gone"}, label_en="b", label_zh="b", by="ann", now=NOW)
+    with pytest.raises(FaultsError, match="the rule of segment 'both' has 1 fault"):
+        run(shop)
+
+
+def test_a_rule_by_a_segment_that_no_run_has_seen_means_its_rule(shop: Shop) -> None:
+    run(shop)
+    _save(shop, "many", _at_least(2))
+    _save(shop, "few", {"not": {"segment": "many"}})
+    _save(shop, "fewest", {"all": [{"segment": "few"}, _at_least(1)]})
+    assert _counted(shop) == {"many": (2, False), "few": (1, False), "fewest": (1, False)}
+    assert preview(shop, {"segment": "many"}).count == 2
+    run(shop)
+    assert _counted(shop) == {"many": (2, True), "few": (1, True), "fewest": (1, True)}
+
+
+def test_the_terminal_counts_saves_and_notes_as_the_console_does(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shop)
+    folder = ["--shop", str(shop.folder)]
+    file = tmp_path / "many.json"
+    file.write_text(json.dumps({"name": "many", "label_zh": "常客", "audience": "orders_ever >= 2"}), encoding="utf-8")
+    assert main(["segment", "create", str(file), *folder]) == 0
+    assert shop.state.segments.get("many").label_en == "常客", "not the short name"
+    assert main(["segment", "export", "many", str(tmp_path / "many.csv"), *folder]) == 0
+    file.write_text(json.dumps({"name": "so many!", "audience": "orders_ever >= 2"}), encoding="utf-8")
+    assert main(["segment", "create", str(file), *folder]) == UsageError.exit_code
+    capsys.readouterr()
+    assert main(["segment", "list", "--json", *folder]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["name"], listed["people"]) == ("many", 2), "though no run has seen it"
+    seen = [(row.who, row.what, row.target, row.detail) for row in shop.state.audit.rows()]
+    assert seen[-2:] == [
+        ("cli", "segment.save", "many", {"version": 1}),
+        ("cli", "segment.export", "many", {"people": 2, "as": "csv"}),
+    ]

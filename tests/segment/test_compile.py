@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shopkeeper.schema.query import Bounds, Query
-from shopkeeper.segment.catalogue import Catalogue
+from shopkeeper.segment.catalogue import Catalogue, inlined
 from shopkeeper.segment.check import check
 from shopkeeper.segment.compile import count, members, predicate
 from shopkeeper.segment.line import parse
-from shopkeeper.segment.tree import EVERYONE, Node
+from shopkeeper.segment.tree import EVERYONE, Member, Node, Not
 from tests.segment.conftest import Shop
 from tests.segment.oracle import World, is_in
 from tests.segment.strategies import AS_OF, PEOPLE, shared_trees, trees, worlds
@@ -86,3 +86,8 @@ def test_days_are_counted_apart() -> None:
 
 def _reads(query: Query, table: str) -> int:
     return sum(found.name == table for found in query.tree.find_all(sqlglot.exp.Table))
+
+
+def test_a_rule_that_leads_back_to_itself_ends() -> None:
+    assert inlined(Member("a"), {"a": Not(Member("b")), "b": Member("a")}) == Not(Member("a"))
+    assert inlined(Member("c"), {"a": EVERYONE}) == Member("c")

@@ -38,6 +38,9 @@ def test_days_and_instants_are_the_shops() -> None:
     assert ZH.day(date(2017, 12, 31)) == "2017年12月31日"
     assert EN.instant(midnight) == "Dec 31, 2017, 11:30"
     assert ZH.instant(midnight) == "2018年1月1日 00:30"
+    assert EN.day_of(midnight) == "Dec 31, 2017"
+    assert ZH.day_of(midnight) == "2018年1月1日"
+    assert EN.day_of(None) == DASH
 
 
 def test_durations_and_sizes() -> None:

@@ -3,9 +3,9 @@
 import itertools
 import json
 import re
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -13,16 +13,18 @@ import pytest
 from shopkeeper.app.pages.models import wilson
 from shopkeeper.app.pages.overview import overview, weeks
 from shopkeeper.app.pages.people import PeopleFilter, people
+from shopkeeper.app.report import report
 from shopkeeper.app.schedule import Work, Worker
 from shopkeeper.app.shop import Shop, init, open_shop
 from shopkeeper.app.user import add_user
 from shopkeeper.base.errors import DataError
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.models import Models
+from shopkeeper.web import create_app
 from shopkeeper.web.figures import Figures
 from shopkeeper.web.routes.overview import next_steps
 from tests.shop import AS_OF, PASSWORD, USER, fill, record
-from tests.web.conftest import new_session, post, serving
+from tests.web.conftest import in_own_loop, new_session, post, serving
 
 
 def _one(shop: Shop, text: str) -> float:
@@ -172,30 +174,28 @@ def test_a_small_count_has_a_wide_interval() -> None:
     assert wilson(0.5, 0) == (0, 1)
 
 
-def test_what_to_do_next_leads_to_the_place_itself() -> None:
-    noted = SimpleNamespace(as_of=date(2026, 3, 22))
-    found = SimpleNamespace(
-        morning=noted,
+def test_what_to_do_next_leads_to_the_place_itself(shop: Shop) -> None:
+    found = replace(
+        report(shop),
         names={"S4": "滨江店", "sleeping_but_valuable": "沉睡高价值会员"},
-        campaigns=({"campaign_id": "C7", "name": "午餐加餐"},),
         next=(
-            {"key": "fell", "place": "S4", "amount": -478.9, "moved": "price", "where": "/report"},
-            {"key": "fell", "place": "水果", "amount": -20.0, "moved": None, "where": "/report"},
+            {"key": "fell", "place": "S4", "name": "滨江店", "amount": -478.9, "moved": "price", "where": "/report"},
+            {"key": "fell", "place": "水果", "name": "水果", "amount": -20.0, "moved": None, "where": "/report"},
             {"key": "win_back", "n": 296, "amount": 138_254.3, "where": "/segments"},
-            {"key": "send_plan", "campaign": "C7", "n": 556, "amount": 402.66, "where": "/models"},
+            {"key": "send_plan", "campaign": "C7", "name": "午餐加餐", "n": 556, "amount": 402.66, "where": "/models"},
         ),
     )
-    steps = next_steps(found, Figures("zh", "CNY", "Asia/Shanghai"))  # type: ignore[arg-type]
+    figures = Figures("zh", "CNY", "Asia/Shanghai")
+    steps = next_steps(found, figures)
     assert [step["where"] for step in steps] == [
-        "/report?level=S4&as_of=2026-03-22",
+        f"/report?level=S4&as_of={found.morning.as_of}",
         "/report",
         "/segments/sleeping_but_valuable",
         "/campaigns",
     ]
     said = " ".join(step["sentence"] for step in steps)
     assert all(words in said for words in ("滨江店", "¥478.90", "¥13.83万", "午餐加餐"))
-    found.names = {}
-    assert next_steps(found, Figures("zh", "CNY", "Asia/Shanghai"))[2]["where"] == "/people?stage=sleeping"  # type: ignore[arg-type]
+    assert next_steps(replace(found, names={}), figures)[2]["where"] == "/people?stage=sleeping"
 
 
 def test_somebody_unknown_is_said_to_be_unknown_with_a_way_back(client: httpx.Client) -> None:
@@ -213,14 +213,19 @@ def test_quality_is_checked_from_the_page(client: httpx.Client) -> None:
     assert "Looked at" in page
 
 
-def test_a_crash_is_answered_with_a_reference_and_says_nothing_of_itself(
-    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(_shop: Shop) -> None:
+def test_a_crash_is_answered_with_a_reference_and_says_nothing_of_itself(shop: Shop) -> None:
+    def crash() -> None:
         raise RuntimeError("secret of the inside")
 
-    monkeypatch.setattr("shopkeeper.web.routes.overview.overview", fails)
-    answer = client.get("/")
+    app = create_app(shop)
+    app.add_api_route("/crash", crash)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.get("/crash")
+
+    answer = in_own_loop(ask())
     assert answer.status_code == 500
     assert "secret of the inside" not in answer.text
     assert re.search(r"err_\w+", answer.text)

@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 from starlette.datastructures import FormData
 
 from shopkeeper.app.pages.builder import catalogue_of, draft_of, edited
+from shopkeeper.app.pages.person import person_page
 from shopkeeper.app.pages.segments import segment_page
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.app.user import add_user
@@ -106,6 +107,14 @@ def test_faults_are_told_in_the_language_of_the_page(
     assert heading in answer.text
 
 
+def test_a_name_that_does_not_serve_is_told_in_the_language_of_the_page(client: httpx.Client) -> None:
+    client.cookies.set(LANGUAGE_COOKIE, "zh")
+    answer = post(client, "/segments/save", {**RULE, "name": "a b!", "label_zh": "老客"}, form="/segments/new")
+    assert answer.status_code == 422
+    assert "简称最多 80 个字符" in answer.text
+    assert "is no name" not in answer.text
+
+
 def test_members_as_a_file_are_the_people_of_the_segment(client: httpx.Client, shop: Shop) -> None:
     text = client.get("/segments/champions/members.csv").content
     assert text.startswith(b"\xef\xbb\xbf")
@@ -165,6 +174,9 @@ def test_a_segment_is_of_use_before_the_next_run(client: httpx.Client, shop: Sho
     assert client.get("/api/v1/persons", params={"segment": "fresh", "limit": 1}).json()["total"] == expected["n"]
     text = client.get("/segments/fresh/members.csv").content.decode("utf-8-sig")
     assert len(text.splitlines()) == expected["n"] + 1
+    person = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))).__next__()["person_id"]
+    assert ("fresh", None) in {(each.segment, each.entered_at) for each in person_page(shop, person).segments}
+    assert ">Fresh</a></li>" in client.get(f"/people/{person}").text, "in it, since when is not known"
     assert segment_page(shop, "champions").row.is_kept
     assert client.get("/segments/overlap").status_code == 200
     shop.state.segments.archive("fresh", by="test", now=shop.clock())

@@ -1,6 +1,6 @@
 """Acts and measures, once round: the offer plan of the next campaign, and what past campaigns brought."""
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -50,17 +50,23 @@ def make_effects(shop: Shop, as_of: date) -> pa.Table:
     return effects(shop.engine.arrow(effect_rows(as_of)), as_of)
 
 
-def export_plan(shop: Shop, file: Path, campaign_id: str | None = None, *, with_holdout: bool = False) -> int:
+def export_plan(
+    shop: Shop, file: Path, campaign_id: str | None = None, *, with_holdout: bool = False, by: str, now: datetime
+) -> int:
     """Writes the list of whom to send which coupon, the best first; gives the number of rows.
+
+    Each campaign of the list leaves an audit row.
 
     Args:
         shop: The shop.
         file: Where to, a format by its ending.
         campaign_id: Only this campaign.
         with_holdout: Also those held out, marked and without a coupon, so that the effect can be measured later.
+        by: Who takes it.
+        now: When.
 
     Raises:
-        MissingError: There is no plan, or none of this campaign.
+        MissingError: There is no plan, none of this campaign, or nobody in it who is not held out.
     """
     query = Query.from_sql(
         "SELECT campaign_id, person_id, offer_id, is_holdout, probability, expected_value, reason, reason_zh "
@@ -69,15 +75,21 @@ def export_plan(shop: Shop, file: Path, campaign_id: str | None = None, *, with_
     )
     rows = shop.arrow(query)
     planned = rows["campaign_id"].unique().to_pylist()
+    of = ""
     if campaign_id is not None:
-        rows = rows.filter(pc.equal(rows["campaign_id"], campaign_id))
-    if not with_holdout:
-        rows = rows.filter(pc.invert(rows["is_holdout"])).drop_columns(["is_holdout"])
+        rows, of = rows.filter(pc.equal(rows["campaign_id"], campaign_id)), f" of campaign '{campaign_id}'"
     if not rows.num_rows:
-        of = f" of campaign '{campaign_id}'" if campaign_id is not None else ""
         raise MissingError(
             f"there is no offer plan{of} to export",
             place=f"planned: {', '.join(planned) or 'nothing'}",
             next_step="shopkeeper campaign list" if planned else "shopkeeper run plan",
         )
-    return export_rows(iter(rows.to_batches()), file)
+    if not with_holdout:
+        rows = rows.filter(pc.invert(rows["is_holdout"])).drop_columns(["is_holdout"])
+    if not rows.num_rows:
+        raise MissingError(f"everybody in the offer plan{of} is held out", next_step="take those held out, too")
+    written = export_rows(iter(rows.to_batches()), file)
+    for each in rows["campaign_id"].value_counts().to_pylist():
+        detail = {"people": each["counts"], "as": file.suffix.removeprefix("."), "holdout": with_holdout}
+        shop.state.audit.append(by, "plan.export", each["values"], now=now, detail=detail)
+    return written

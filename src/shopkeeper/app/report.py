@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from shopkeeper.app.organisation import CHAIN, Organisation, Unit, organisation
-from shopkeeper.app.pages.reading import stands_at
+from shopkeeper.app.pages.reading import names_of, stands_at
 from shopkeeper.app.shop import Shop, as_of_or_last
 from shopkeeper.insight import morning
 from shopkeeper.insight.morning import Anomaly, Measure, Morning
@@ -242,10 +242,12 @@ def _next(shop: Shop, page: Morning, day: date, names: Mapping[str, str]) -> lis
         "WHERE NOT is_holdout GROUP BY campaign_id ORDER BY amount DESC LIMIT 1",
         name="planned",
     )
+    campaigns = names_of(shop, "campaign")
     steps += [
         {
             "key": "send_plan",
             "campaign": plan["campaign_id"],
+            "name": campaigns.get(plan["campaign_id"], plan["campaign_id"]),
             "n": plan["n"],
             "amount": plan["amount"],
             "where": "/models",

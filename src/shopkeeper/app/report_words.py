@@ -164,8 +164,8 @@ def next_sentence(
     amount = step.get("amount")
     values = {
         "n": f"{step.get('n', 0):,}",
-        "place": str(step.get("name") or step.get("place") or ""),
-        "campaign": str(step.get("campaign") or ""),
+        "place": str(step.get("name", "")),
+        "campaign": str(step.get("name", "")),
         "amount": written(abs(amount)) if amount is not None else figure(None, "currency", currency),
         "moved": _pick(_FACTORS[step["moved"]], language) if step.get("moved") else words("none", language),
     }

@@ -137,6 +137,7 @@ class _Noted:
     as_of: date
     fingerprint: str
     inputs: Mapping[str, int]
+    arguments: str = "{}"
 
     @classmethod
     def wanted(cls, shop: Shop, plan: Plan, as_of: date) -> "_Noted":
@@ -144,7 +145,8 @@ class _Noted:
         found = {name: shop.lake.snapshot(name) for name in plan.reads if name != plan.writes}
         inputs = {name: snapshot.id for name, snapshot in found.items() if snapshot}
         code = _hash(plan.code, dict(plan.arguments))
-        return cls(code, as_of, _hash(code, as_of if plan.takes_as_of else None, sorted(inputs.items())), inputs)
+        fingerprint = _hash(code, as_of if plan.takes_as_of else None, sorted(inputs.items()))
+        return cls(code, as_of, fingerprint, inputs, json.dumps(dict(plan.arguments), default=str))
 
     @classmethod
     def found(cls, snapshot: Snapshot | None) -> "_Noted | None":
@@ -166,6 +168,7 @@ class _Noted:
             "shopkeeper.code": self.code,
             "shopkeeper.as_of": self.as_of.isoformat(),
             "shopkeeper.fingerprint": self.fingerprint,
+            "shopkeeper.arguments": self.arguments,
             **{f"{_INPUT}{name}": str(id_) for name, id_ in self.inputs.items()},
         }
 

@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,20 @@ from typing import Any
 import pyarrow as pa
 
 from shopkeeper.app.pages.builder import catalogue_of
+from shopkeeper.app.pages.segments import save_segment
 from shopkeeper.app.shop import Shop, as_of_or_last, now
 from shopkeeper.app.table import export_rows
 from shopkeeper.base.clock import end_of_day
-from shopkeeper.base.errors import MissingError, UsageError
+from shopkeeper.base.errors import FaultsError, MissingError, UsageError
 from shopkeeper.schema.query import Query
+from shopkeeper.segment.catalogue import Catalogue
 from shopkeeper.segment.check import audience
 from shopkeeper.segment.compile import count as count_query
 from shopkeeper.segment.compile import members as members_query
 from shopkeeper.segment.definition import Definition, in_order
-from shopkeeper.segment.document import to_document
+from shopkeeper.segment.document import from_document, to_document
 from shopkeeper.segment.membership import refreshed
+from shopkeeper.segment.said import Said, wrong
 from shopkeeper.segment.sentence import sentence
 from shopkeeper.segment.starter import starters
 from shopkeeper.segment.tree import Node
@@ -32,9 +35,7 @@ __all__ = [
     "add_starters",
     "count",
     "create",
-    "definitions",
     "export",
-    "list_segments",
     "members",
     "read_audience",
     "refresh_members",
@@ -77,31 +78,6 @@ def add_starters(shop: Shop) -> None:
         )
 
 
-def definitions(shop: Shop) -> tuple[Definition, ...]:
-    """The saved segments, each after those it refers to."""
-    catalogue = catalogue_of(shop)
-    return in_order(
-        Definition(
-            saved.name,
-            audience(saved.tree, catalogue, saved.name),
-            saved.label_en,
-            saved.label_zh,
-            version=saved.version,
-        )
-        for saved in shop.state.segments.all()
-    )
-
-
-def list_segments(shop: Shop) -> list[tuple[SegmentVersion, int | None, str]]:
-    """The saved segments, each with the people in it since the last run and its rule in the shop's language."""
-    sizes = _sizes(shop) if shop.lake.snapshot("segment_member") else None
-    language = shop.settings.chain.language
-    return [
-        (saved, None if sizes is None else sizes.get(saved.name, 0), say(shop, saved.tree, language))
-        for saved in shop.state.segments.all()
-    ]
-
-
 def read_audience(shop: Shop, name_or_file: str) -> tuple[Node, str]:
     """Reads an audience: a saved segment's name, a file of JSON or of one line, or the line itself.
 
@@ -129,6 +105,7 @@ def create(shop: Shop, file: Path, *, by: str = "cli") -> SegmentVersion:
     """Saves a segment from a JSON file: name, label_en, label_zh and audience (a tree or a line).
 
     Raises:
+        FaultsError: The audience is wrong.
         UsageError: Something is missing in the file.
     """
     if not file.exists():
@@ -141,10 +118,8 @@ def create(shop: Shop, file: Path, *, by: str = "cli") -> SegmentVersion:
         )
     name = str(document["name"])
     tree = audience(document["audience"], catalogue_of(shop), name)
-    label = str(document.get("label_en") or name)
-    return shop.state.segments.save(
-        name, to_document(tree), label_en=label, label_zh=str(document.get("label_zh") or label), by=by, now=now(shop)
-    )
+    english, chinese = (str(document.get(key) or "") for key in ("label_en", "label_zh"))
+    return save_segment(shop, name, to_document(tree), label_en=english, label_zh=chinese, by=by, now=now(shop))
 
 
 def count(shop: Shop, tree: Node, as_of: date | None = None) -> Counted:
@@ -161,9 +136,17 @@ def members(shop: Shop, tree: Node, as_of: date | None = None) -> pa.Table:
     return shop.arrow(members_query(tree, _profile_day(shop, as_of), catalogue_of(shop)))
 
 
-def export(shop: Shop, tree: Node, file: Path, as_of: date | None = None) -> int:
-    """Writes the people of an audience with a few traits to a file; gives the number of rows."""
-    inside = members_query(tree, _profile_day(shop, as_of), catalogue_of(shop))
+def export(shop: Shop, tree: Node, file: Path, called: str, *, by: str = "cli") -> int:
+    """Writes the people of an audience with a few traits to a file; leaves an audit row; gives the number of rows.
+
+    Args:
+        shop: The shop.
+        tree: The audience.
+        file: Where to, a format by its ending.
+        called: What the audience is called in the audit row: a segment's name, or the rule.
+        by: Who takes it.
+    """
+    inside = members_query(tree, _profile_day(shop, None), catalogue_of(shop))
     text = (
         "SELECT person_id, lifecycle, rfm_class, recency_days, orders_365d, monetary_365d, favourite_store "
         "FROM profile WHERE person_id IN (SELECT person_id FROM profile) ORDER BY person_id"
@@ -171,7 +154,10 @@ def export(shop: Shop, tree: Node, file: Path, as_of: date | None = None) -> int
     query = Query.from_sql(text, name="export")
     place = query.tree.args["where"].this.args["query"]
     place.set("this", inside.tree)
-    return export_rows(shop.duckdb.batches(Query(query.tree, name="export")), file)
+    people = export_rows(shop.duckdb.batches(Query(query.tree, name="export")), file)
+    detail = {"people": people, "as": file.suffix.removeprefix(".")}
+    shop.state.audit.append(by, "segment.export", called, now=now(shop), detail=detail)
+    return people
 
 
 def say(shop: Shop, tree: Node | Mapping[str, Any], language: str) -> str:
@@ -181,14 +167,23 @@ def say(shop: Shop, tree: Node | Mapping[str, Any], language: str) -> str:
     return sentence(node, "zh" if language == "zh" else "en", catalogue)
 
 
-def refresh_members(shop: Shop, as_of: date) -> pa.Table:
+def refresh_members(shop: Shop, as_of: date, *, segments: Sequence[SegmentVersion]) -> pa.Table:
     """Gives all stays in all segments after each was computed again as of a day.
 
     When the day lies before the last one computed, what happened after it is taken back first. Whoever was in a segment
-    that is put away by now leaves at the end of the day.
+    that is none of these any more leaves at the end of the day.
+
+    Args:
+        shop: The shop.
+        as_of: The day.
+        segments: The segments as they stood when the run began, whatever is saved meanwhile.
+
+    Raises:
+        FaultsError: The rule of a segment, which is named, is no longer right.
     """
-    found = definitions(shop)
-    catalogue = catalogue_of(shop)
+    trees = {saved.name: from_document(saved.tree) for saved in segments}
+    catalogue = replace(catalogue_of(shop), segments=trees, by_rule={})
+    found = in_order(_definition(saved, catalogue) for saved in segments)
     end = end_of_day(as_of, shop.settings.chain.time_zone)
     known = Query.from_sql(
         """
@@ -214,11 +209,13 @@ def refresh_members(shop: Shop, as_of: date) -> pa.Table:
     return rows
 
 
-def _sizes(shop: Shop) -> dict[str, int]:
-    query = Query.from_sql(
-        "SELECT segment, COUNT(*) AS people FROM segment_member WHERE left_at IS NULL GROUP BY segment", name="sizes"
-    )
-    return {row["segment"]: row["people"] for row in shop.arrow(query).to_pylist()}
+def _definition(saved: SegmentVersion, catalogue: Catalogue) -> Definition:
+    try:
+        tree = audience(saved.tree, catalogue, saved.name)
+    except FaultsError as error:
+        what = Said(f"the rule of segment '{saved.name}'", f"人群“{saved.name}”的规则")
+        raise wrong(error.faults, what) from error
+    return Definition(saved.name, tree, saved.label_en, saved.label_zh, version=saved.version)
 
 
 def _profile_day(shop: Shop, as_of: date | None) -> date:

@@ -1,6 +1,7 @@
 """The steps of `run`, listed: no step is registered by being imported."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 from shopkeeper.app.cuts import cuts_now
@@ -38,6 +39,7 @@ def plans(shop: Shop) -> list[Plan]:
     """Gives every step with the arguments that the settings and saved segments ask for."""
     settings = shop.settings
     zone, cuts = settings.chain.time_zone, cuts_now(shop, "lifecycle")
+    segments = shop.state.segments.all()
     return [
         Plan.of(person, takes_as_of=False),
         Plan.of(product_fact, left_out=settings.profile.left_out_kinds),
@@ -63,8 +65,8 @@ def plans(shop: Shop) -> list[Plan]:
             "segment_member",
             _AUDIENCE_READS,
             _room_hash("segment"),
-            arguments={"segments": {found.name: found.version for found in shop.state.segments.all()}},
-            make=refresh_members,
+            arguments={"segments": {found.name: found.version for found in segments}},
+            make=partial(refresh_members, segments=segments),
         ),
     ]
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from shopkeeper.app.engage import export_plan
 from shopkeeper.app.pages.campaigns import CampaignResult, Effect, Plan, campaign_results, plans
 from shopkeeper.app.report_words import words
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.table import show
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, rich_table
@@ -60,7 +60,7 @@ def plan(shop: Shop, *, people: int, as_json: bool) -> None:
 @with_shop
 def export(shop: Shop, file: Path, *, campaign: str | None, with_holdout: bool, as_json: bool) -> None:
     """Write whom to send which coupon to a file: .csv, .xlsx, .json or .parquet."""
-    rows = export_plan(shop, file, campaign, with_holdout=with_holdout)
+    rows = export_plan(shop, file, campaign, with_holdout=with_holdout, by="cli", now=now(shop))
     emit({"rows": rows, "file": file}, as_json=as_json, render=lambda c: c.print(f"{rows:,} people in {file}"))
 
 

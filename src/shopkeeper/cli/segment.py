@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from shopkeeper.app import segment as segments
-from shopkeeper.app.pages.segments import go_back, segment_page
+from shopkeeper.app.pages.segments import go_back, segment_versions
+from shopkeeper.app.pages.segments import segments as every_segment
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.cli.options import with_shop, working
 from shopkeeper.cli.output import emit, print_rows, rich_table
@@ -23,20 +24,20 @@ def segment_command() -> None:
 @with_shop
 def list_(shop: Shop, *, as_json: bool) -> None:
     """The saved segments, their sizes and rules."""
-    found = segments.list_segments(shop)
+    chinese = shop.settings.chain.language == "zh"
     document = [
         {
-            "name": saved.name,
-            "version": saved.version,
-            "label_en": saved.label_en,
-            "label_zh": saved.label_zh,
-            "people": people,
-            "rule": rule,
+            "name": row.name,
+            "version": row.version,
+            "label_en": row.label_en,
+            "label_zh": row.label_zh,
+            "people": row.people,
+            "rule": row.chinese if chinese else row.english,
         }
-        for saved, people, rule in found
+        for row in every_segment(shop)
     ]
-    chinese = shop.settings.chain.language == "zh"
-    rows = [(saved.name, saved.label_zh if chinese else saved.label_en, people, rule) for saved, people, rule in found]
+    called = "label_zh" if chinese else "label_en"
+    rows = [tuple(each[key] for key in ("name", called, "people", "rule")) for each in document]
     columns = ("name", "called", "people", "rule")
     emit(document, as_json=as_json, render=lambda console: console.print(rich_table(None, columns, rows)))
 
@@ -59,7 +60,7 @@ def versions(shop: Shop, name: str, *, as_json: bool) -> None:
     language = shop.settings.chain.language
     found = [
         (each.saved.version, each.saved.created_by, each.saved.created_at, each.rule(language))
-        for each in segment_page(shop, name).versions
+        for each in segment_versions(shop, name)
     ]
     columns = ("version", "saved_by", "saved_at", "rule")
     document = [dict(zip(columns, row, strict=True)) for row in found]
@@ -113,5 +114,5 @@ def export(shop: Shop, audience: str, file: Path, *, as_json: bool) -> None:
     """Write the people of an audience to a file: .csv, .xlsx, .json or .parquet."""
     tree, _ = segments.read_audience(shop, audience)
     with working("export", quiet=as_json):
-        rows = segments.export(shop, tree, file)
+        rows = segments.export(shop, tree, file, audience)
     emit({"rows": rows, "file": file}, as_json=as_json, render=lambda c: c.print(f"{rows:,} people in {file}"))

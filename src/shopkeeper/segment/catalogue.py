@@ -2,15 +2,15 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shopkeeper.schema.table import Type
 from shopkeeper.schema.trait import Trait
 from shopkeeper.schema.traits import TRAITS
 from shopkeeper.segment.said import Said
-from shopkeeper.segment.tree import COMPARISONS, Member, Node, walk
+from shopkeeper.segment.tree import COMPARISONS, All, Member, Node, Not, Some, walk
 
-__all__ = ["FAVOURITE_STORE", "OPERATORS", "Catalogue", "nearest", "refers_to"]
+__all__ = ["FAVOURITE_STORE", "OPERATORS", "Catalogue", "inlined", "nearest", "refers_to"]
 
 FAVOURITE_STORE = "favourite_store"
 """The trait that says where a person is, for distances."""
@@ -38,12 +38,14 @@ class Catalogue:
     Args:
         traits: The traits by name.
         segments: The trees of the segments there are, by name; None where they are not known, and any name passes.
+        by_rule: Those of them of which nobody has worked out who is in them: naming one means its rule.
         time_zone: The shop's time zone, in which days and hours are meant.
         currency: The shop's currency, for sentences.
     """
 
     traits: Mapping[str, Trait] = field(default_factory=lambda: TRAITS)
     segments: Mapping[str, Node] | None = None
+    by_rule: Mapping[str, Node] = field(default_factory=dict)
     time_zone: str = "UTC"
     currency: str = ""
 
@@ -71,6 +73,20 @@ class Catalogue:
 def refers_to(tree: Node) -> tuple[str, ...]:
     """The segments that a tree names, each once, in order."""
     return tuple(dict.fromkeys(node.segment for _, node in walk(tree) if isinstance(node, Member)))
+
+
+def inlined(tree: Node, by_rule: Mapping[str, Node]) -> Node:
+    """Puts the rules of segments in place of their names; a rule that leads back to its own segment keeps the name."""
+    match tree:
+        case Member() if tree.segment in by_rule:
+            others = {name: rule for name, rule in by_rule.items() if name != tree.segment}
+            return inlined(by_rule[tree.segment], others)
+        case All() | Some():
+            return replace(tree, of=tuple(inlined(each, by_rule) for each in tree.of))
+        case Not():
+            return Not(inlined(tree.of, by_rule))
+        case _:
+            return tree
 
 
 def nearest(word: str, known: Iterable[str]) -> Said:

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from shopkeeper.schema.query import Query, literal
 from shopkeeper.schema.table import Type
-from shopkeeper.segment.catalogue import FAVOURITE_STORE, Catalogue
+from shopkeeper.segment.catalogue import FAVOURITE_STORE, Catalogue, inlined
 from shopkeeper.segment.moment import Moment, both, column, compared, either, is_in, negated
 from shopkeeper.segment.sequel import followed
 from shopkeeper.segment.tally import shared, split, tallied
@@ -76,9 +76,10 @@ def count(tree: Node, as_of: date, catalogue: Catalogue | None = None) -> Query:
 
 def _chosen(tree: Node, moment: Moment) -> exp.Select:
     select = exp.select(column("person_id", HOME)).from_(HOME, copy=False)
-    if tree == All():
+    whole = inlined(tree, moment.catalogue.by_rule)
+    if whole == All():
         return select
-    return select.where(_Compiler(moment).node(tree, negative=False), copy=False)
+    return select.where(_Compiler(moment).node(whole, negative=False), copy=False)
 
 
 class _Compiler:

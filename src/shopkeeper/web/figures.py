@@ -91,6 +91,10 @@ class Figures:
         """A day."""
         return DASH if value is None else str(format_date(value, "medium", locale=self.locale))
 
+    def day_of(self, value: datetime | None) -> str:
+        """The day of an instant, in the shop's time zone."""
+        return self.day(None if value is None else value.astimezone(zone(self.time_zone)).date())
+
     def short_day(self, value: date | None) -> str:
         """A day without its year, for an axis."""
         if value is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from shopkeeper.app.pages.reading import rows, stands_at
+from shopkeeper.app.pages.reading import kept_segments, rows, stands_at
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import Fault
 from shopkeeper.schema.query import Query
@@ -77,10 +77,12 @@ class Preview:
 
 
 def catalogue_of(shop: Shop) -> Catalogue:
-    """Gives what an audience of the shop may name: traits and segments."""
-    chain = shop.settings.chain
-    trees = {saved.name: from_document(saved.tree) for saved in shop.state.segments.all()}
-    return Catalogue(segments=trees, time_zone=chain.time_zone, currency=chain.currency)
+    """Gives what an audience of the shop may name: traits and segments, by their rule where no run has kept them."""
+    chain, kept = shop.settings.chain, kept_segments(shop)
+    saved = shop.state.segments.all()
+    trees = {each.name: from_document(each.tree) for each in saved}
+    by_rule = {each.name: trees[each.name] for each in saved if kept.get(each.name) != each.version}
+    return Catalogue(segments=trees, by_rule=by_rule, time_zone=chain.time_zone, currency=chain.currency)
 
 
 def draft_of(fields: Mapping[str, str], catalogue: Catalogue) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from datetime import date, datetime
 from pathlib import Path
 
 from shopkeeper.app.engage import export_plan
-from shopkeeper.app.pages.download import download_target
+from shopkeeper.app.pages.download import downloaded
 from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.shop import Shop
-from shopkeeper.base.errors import MissingError
 from shopkeeper.schema.query import Query
 
 __all__ = ["BELIEVED", "CampaignResult", "Effect", "OfferShare", "Plan", "campaign_results", "export_list", "plans"]
@@ -211,19 +210,14 @@ def export_list(
         now: When.
 
     Raises:
-        MissingError: There is no plan of the campaign.
+        MissingError: There is no plan of the campaign, or everybody is held out.
         UsageError: The ending is neither csv nor xlsx.
     """
-    target = download_target(shop, ending)
-    try:
-        people = export_plan(shop, target, campaign_id, with_holdout=with_holdout)
-    except MissingError:
-        target.unlink()
-        raise
-    shop.state.audit.append(
-        by, "plan.export", campaign_id, now=now, detail={"people": people, "as": ending, "holdout": with_holdout}
+    return downloaded(
+        shop,
+        ending,
+        lambda file: export_plan(shop, file, campaign_id, with_holdout=with_holdout, by=by, now=now),
     )
-    return target
 
 
 def _effects(shop: Shop) -> dict[str, Effect]:

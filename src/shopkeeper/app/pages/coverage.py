@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from shopkeeper.app.pages.reading import rows, stands_at
+from shopkeeper.app.pages.reading import names_of, rows, stands_at
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import UsageError
 from shopkeeper.profile.coverage import member_share
@@ -109,7 +109,7 @@ def coverage_page(shop: Shop, days: int = 365) -> Coverage | None:
     (whole,) = rows(shop, member_share(first, last))
     if whole["tickets"] is None:
         return None
-    names = {row["store_id"]: row["name"] for row in rows(shop, Query.from_sql("SELECT store_id, name FROM store"))}
+    names = names_of(shop, "store")
     by = {
         group: tuple(_share(row, group, names) for row in rows(shop, member_share(first, last, group)))
         for group in GROUPS
@@ -119,7 +119,7 @@ def coverage_page(shop: Shop, days: int = 365) -> Coverage | None:
     return Coverage(first, last, _share(whole, None, names), by, len(stores), shop.settings.profile.left_out_kinds)
 
 
-def _share(row: dict[str, Any], group: Group | None, names: Mapping[str, str | None]) -> Share:
+def _share(row: dict[str, Any], group: Group | None, names: Mapping[str, str]) -> Share:
     value = row[group] if group else None
     return Share(
         value,

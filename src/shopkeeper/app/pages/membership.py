@@ -1,19 +1,19 @@
 """Who is in a segment now: as the last run kept it, or by the rule where that is newer than the run."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlglot import exp
 
 from shopkeeper.app.pages.builder import catalogue_of
-from shopkeeper.app.pages.reading import stands_at
+from shopkeeper.app.pages.reading import kept_segments, stands_at
 from shopkeeper.app.shop import Shop
 from shopkeeper.schema.query import Query
 from shopkeeper.segment.compile import members
 from shopkeeper.segment.document import from_document
 from shopkeeper.storage.state.segments import SegmentVersion
 
-__all__ = ["is_kept", "within", "worked_out_at"]
+__all__ = ["within"]
 
 _KEPT = """
 WITH inside AS (
@@ -28,17 +28,6 @@ FROM (SELECT p.person_id FROM profile AS p) AS computed
 """
 
 
-def worked_out_at(shop: Shop) -> datetime | None:
-    """When a run last worked out who is in which segment; None when none has."""
-    snapshot = shop.lake.snapshot("segment_member") if "segment_member" in shop.lake.tables() else None
-    return snapshot.committed_at if snapshot else None
-
-
-def is_kept(saved: SegmentVersion, worked_out: datetime | None) -> bool:
-    """Whether the last run worked out who is in this version of a segment."""
-    return worked_out is not None and saved.created_at <= worked_out
-
-
 def within(shop: Shop, saved: SegmentVersion, text: str, *, name: str, **named: Any) -> Query:
     """Makes a query over `inside`: the `person_id` of everybody in a segment, and since when (`entered_at`).
 
@@ -49,11 +38,11 @@ def within(shop: Shop, saved: SegmentVersion, text: str, *, name: str, **named: 
         saved: The segment.
         text: A SELECT that may name `inside`.
         name: What the query is called.
-        **named: Anys of the parameters of the text.
+        **named: Values of the parameters of the text.
     """
     query = Query.from_sql(f"{_KEPT} {text}", name=name, segment=saved.name, **named)
     as_of = stands_at(shop, "profile")
-    if is_kept(saved, worked_out_at(shop)) or as_of is None:
+    if kept_segments(shop).get(saved.name) == saved.version or as_of is None:
         return query
     place = next(each for each in query.tree.find_all(exp.CTE) if each.alias == "inside")
     place.set("this", _by_rule(shop, saved, as_of))

@@ -1,11 +1,12 @@
 """One person: who it is, all traits, what it bought, where it belongs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from shopkeeper.app.pages.reading import rows, stands_at
+from shopkeeper.app.pages.membership import within
+from shopkeeper.app.pages.reading import kept_segments, rows, stands_at
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import MissingError
 from shopkeeper.schema.query import Query
@@ -48,10 +49,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A segment the person is in, since when, and what it is called."""
+    """A segment the person is in, since when (None where no run has kept it yet), and what it is called."""
 
     segment: str
-    entered_at: datetime
+    entered_at: datetime | None
     label_en: str
     label_zh: str
 
@@ -109,23 +110,31 @@ def person_page(shop: Shop, person_id: str) -> PersonPage:
         name="records",
         person=person_id,
     )
-    segments = Query.from_sql(
-        "SELECT segment, entered_at FROM segment_member WHERE person_id = $person AND left_at IS NULL ORDER BY segment",
-        name="memberships",
-        person=person_id,
-    )
-    saved = {each.name: each for each in (*shop.state.segments.all(archived=True), *shop.state.segments.all())}
     return PersonPage(
         person_id,
         stands_at(shop, "profile"),
         tuple(Record(**row) for row in rows(shop, records)),
         found[0],
-        tuple(
-            Membership(**row, label_en=saved[row["segment"]].label_en, label_zh=saved[row["segment"]].label_zh)
-            for row in rows(shop, segments)
-            if row["segment"] in saved
-        ),
+        tuple(_memberships(shop, person_id)),
     )
+
+
+def _memberships(shop: Shop, person_id: str) -> Iterator[Membership]:
+    kept = kept_segments(shop)
+    stays = Query.from_sql(
+        "SELECT segment, entered_at FROM segment_member WHERE person_id = $person AND left_at IS NULL",
+        name="memberships",
+        person=person_id,
+    )
+    entered = {row["segment"]: row["entered_at"] for row in rows(shop, stays)}
+    text = "SELECT i.entered_at FROM inside AS i WHERE i.person_id = $person"
+    for saved in shop.state.segments.all():
+        if kept.get(saved.name) != saved.version:
+            inside = bool(rows(shop, within(shop, saved, text, name="membership by the rule", person=person_id)))
+        else:
+            inside = saved.name in entered
+        if inside:
+            yield Membership(saved.name, entered.get(saved.name), saved.label_en, saved.label_zh)
 
 
 def basket_lines(shop: Shop, person_id: str, source: str, order_id: str) -> tuple[Line, ...]:

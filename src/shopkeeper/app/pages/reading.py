@@ -1,12 +1,14 @@
 """Reading for pages: rows of a query, and the day at whose end a derived table stands."""
 
+import json
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Literal
 
 from shopkeeper.app.shop import Shop
 from shopkeeper.schema.query import Query
 
-__all__ = ["AS_OF", "first_row", "names_of", "rows", "stands_at"]
+__all__ = ["AS_OF", "first_row", "kept_segments", "names_of", "rows", "stands_at"]
 
 AS_OF = "shopkeeper.as_of"
 
@@ -30,8 +32,18 @@ def names_of(shop: Shop, table: Literal["campaign", "store"]) -> dict[str, str]:
 
 def stands_at(shop: Shop, name: str) -> date | None:
     """Gives the day at whose end a derived table stands; None when it was never computed."""
-    if name not in shop.lake.tables():
-        return None
-    snapshot = shop.lake.snapshot(name)
-    noted = snapshot.properties.get(AS_OF) if snapshot else None
+    noted = _noted(shop, name, AS_OF)
     return date.fromisoformat(noted) if noted else None
+
+
+def kept_segments(shop: Shop) -> Mapping[str, int]:
+    """Gives which version of each segment the last run worked out, by name."""
+    noted = _noted(shop, "segment_member", "shopkeeper.arguments")
+    kept: dict[str, int] = json.loads(noted)["segments"] if noted else {}
+    return kept
+
+
+def _noted(shop: Shop, table: str, name: str) -> str | None:
+    """What the last run noted of a derived table; None when it was never computed."""
+    snapshot = shop.lake.snapshot(table) if table in shop.lake.tables() else None
+    return snapshot.properties.get(name) if snapshot else None

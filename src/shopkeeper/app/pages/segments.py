@@ -9,10 +9,11 @@ from typing import Any
 
 from shopkeeper.app.pages.builder import catalogue_of
 from shopkeeper.app.pages.download import downloaded
-from shopkeeper.app.pages.membership import is_kept, within, worked_out_at
+from shopkeeper.app.pages.membership import within
 from shopkeeper.app.pages.people import LISTED
-from shopkeeper.app.pages.reading import first_row, rows, stands_at
+from shopkeeper.app.pages.reading import first_row, kept_segments, rows, stands_at
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.table import export_rows
 from shopkeeper.base.errors import Fault, FaultsError, UsageError
 from shopkeeper.schema.query import Query
 from shopkeeper.segment.catalogue import Catalogue, refers_to
@@ -39,6 +40,7 @@ __all__ = [
     "restore_segment",
     "save_segment",
     "segment_page",
+    "segment_versions",
     "segments",
 ]
 
@@ -149,8 +151,8 @@ class Overlap:
 def segments(shop: Shop) -> tuple[SegmentRow, ...]:
     """Gives the saved segments, the largest first."""
     sizes = _sizes(shop)
-    catalogue, worked_out = catalogue_of(shop), worked_out_at(shop)
-    found = [_row(shop, _rule(saved, catalogue), worked_out, sizes) for saved in shop.state.segments.all()]
+    catalogue, kept = catalogue_of(shop), kept_segments(shop)
+    found = [_row(shop, _rule(saved, catalogue), kept, sizes) for saved in shop.state.segments.all()]
     return tuple(sorted(found, key=lambda row: (-(row.people or 0), row.name)))
 
 
@@ -167,7 +169,7 @@ def segment_page(shop: Shop, name: str) -> SegmentPage:
     """
     saved = shop.state.segments.get(name)
     catalogue = catalogue_of(shop)
-    row = _row(shop, _rule(saved, catalogue), worked_out_at(shop), _sizes(shop))
+    row = _row(shop, _rule(saved, catalogue), kept_segments(shop), _sizes(shop))
     snapshot = shop.lake.snapshot("profile") if "profile" in shop.lake.tables() else None
     return SegmentPage(
         row=row,
@@ -176,8 +178,19 @@ def segment_page(shop: Shop, name: str) -> SegmentPage:
         tree=saved.tree,
         line=phrase(from_document(saved.tree)),
         compared=_compared(shop, saved) if row.people else (),
-        versions=tuple(_rule(each, catalogue) for each in shop.state.segments.versions(name)),
+        versions=segment_versions(shop, name),
     )
+
+
+def segment_versions(shop: Shop, name: str) -> tuple[SegmentRule, ...]:
+    """Gives all versions of a segment, newest first, each with its rule in words.
+
+    Raises:
+        MissingError: There is none of the name.
+    """
+    shop.state.segments.get(name)
+    catalogue = catalogue_of(shop)
+    return tuple(_rule(each, catalogue) for each in shop.state.segments.versions(name))
 
 
 def overlap(shop: Shop) -> Overlap:
@@ -271,8 +284,12 @@ def restore_segment(shop: Shop, name: str, *, by: str, now: datetime) -> None:
     """Takes a segment back that was put away.
 
     Raises:
+        FaultsError: Its rule is no longer right, as when it refers to a segment that is put away.
         MissingError: None of the name was put away.
     """
+    for put_away in archived_segments(shop):
+        if put_away.name == name:
+            checked(from_document(put_away.tree), catalogue_of(shop), name)
     shop.state.segments.restore(name)
     shop.state.audit.append(by, "segment.restore", name, now=now)
 
@@ -298,9 +315,12 @@ def export_members(shop: Shop, name: str, ending: str, *, by: str, now: datetime
         """,
         name="members",
     )
-    target, people = downloaded(shop, query, ending)
-    shop.state.audit.append(by, "segment.export", name, now=now, detail={"people": people, "as": ending})
-    return target
+
+    def write(file: Path) -> None:
+        people = export_rows(shop.duckdb.batches(query), file)
+        shop.state.audit.append(by, "segment.export", name, now=now, detail={"people": people, "as": ending})
+
+    return downloaded(shop, ending, write)
 
 
 def _sizes(shop: Shop) -> dict[str, tuple[int, float]]:
@@ -321,9 +341,9 @@ def _sizes(shop: Shop) -> dict[str, tuple[int, float]]:
 
 
 def _row(
-    shop: Shop, rule: SegmentRule, worked_out: datetime | None, sizes: Mapping[str, tuple[int, float]]
+    shop: Shop, rule: SegmentRule, versions: Mapping[str, int], sizes: Mapping[str, tuple[int, float]]
 ) -> SegmentRow:
-    saved, kept = rule.saved, is_kept(rule.saved, worked_out)
+    saved, kept = rule.saved, versions.get(rule.saved.name) == rule.saved.version
     people: int | None
     spend: float | None
     if kept:

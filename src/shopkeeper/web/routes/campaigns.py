@@ -5,7 +5,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
 from shopkeeper.app.pages.campaigns import campaign_results, export_list, plans
-from shopkeeper.app.pages.reading import stands_at
+from shopkeeper.app.pages.reading import names_of, stands_at
 from shopkeeper.web.render import page
 from shopkeeper.web.signed_in import SignedIn
 
@@ -30,7 +30,7 @@ def campaigns_page(request: Request, _visitor: SignedIn) -> Response:
         "campaigns.html",
         found=found,
         plans=plans(shop),
-        campaigns={each.campaign_id: each.name for each in found if each.name != each.campaign_id},
+        campaigns=names_of(shop, "campaign"),
         as_of=stands_at(shop, "effect"),
         lowest=min(ends[cut], 0.0) if ends else 0.0,
         highest=max(ends[-1 - cut], 0.0) if ends else 0.0,

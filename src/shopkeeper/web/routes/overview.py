@@ -40,12 +40,10 @@ def overview_next(request: Request, _visitor: SignedIn) -> Response:
 
 def next_steps(found: Report, figures: Figures) -> list[dict[str, str]]:
     """What to do next: a sentence and where it leads."""
-    campaigns = {each["campaign_id"]: each["name"] for each in found.campaigns if each["name"]}
     steps = []
     for step in found.next:
-        place, campaign = step.get("place", ""), step.get("campaign", "")
-        called = {**step, "place": found.names.get(place, place), "campaign": campaigns.get(campaign, campaign)}
-        sentence = next_sentence(called, figures.currency, figures.language, figures.short_money)
+        place = step.get("place", "")
+        sentence = next_sentence(step, figures.currency, figures.language, figures.short_money)
         where = WHERE.get(step["key"], step["where"])
         if step["key"] == "fell" and place in found.names:
             where = f"/report?{urlencode({'level': place, 'as_of': found.morning.as_of.isoformat()})}"

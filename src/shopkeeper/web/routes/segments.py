@@ -197,25 +197,25 @@ def _saved(request: Request, form: FormData, by: str) -> Response:
     except (FaultsError, ConflictError, UsageError) as error:
         language = figures_of(request).language
         faults = [{"path": fault.path, "message": fault.said(language)} for fault in getattr(error, "faults", ())]
-        status, message = 422, error.message
-        if isinstance(error, ConflictError):
-            status, message = 409, _conflict(request, original)
         return _builder_page(
             request,
             draft,
-            status,
+            409 if isinstance(error, ConflictError) else 422,
             name=original or None,
             wanted=wanted,
             **labels,
             expected=expected,
             errors=faults,
-            message=message,
+            message="" if faults else _refusal(request, error, original),
         )
     return RedirectResponse(f"/segments/{quote(name)}", status_code=303)
 
 
-def _conflict(request: Request, original: str) -> str:
+def _refusal(request: Request, error: Exception, original: str) -> str:
+    """Why a segment of a right rule was not saved."""
     _ = words_of(request)
+    if not isinstance(error, ConflictError):
+        return _("A short name has at most 80 letters, digits, _ and -.")
     if original:
         return _("Somebody saved this segment meanwhile. Open it anew, look at what changed, and save again.")
     return _("There is a segment of this short name already. Choose another, or leave it empty.")
