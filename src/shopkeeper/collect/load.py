@@ -10,7 +10,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from shopkeeper.base.errors import ConflictError
+import structlog
+
+from shopkeeper.base.errors import ConflictError, ShopkeeperError
 from shopkeeper.collect.corrected import corrected
 from shopkeeper.collect.judge import Judge
 from shopkeeper.collect.mapping import Mapping
@@ -32,6 +34,7 @@ from shopkeeper.storage.vault import Vault
 __all__ = ["Loader", "Preview"]
 
 _TRIES = 5
+_log = structlog.get_logger(room="collect")
 Progress = Callable[[str, int], None]
 
 
@@ -200,21 +203,34 @@ class Loader:
         return replace_fields(receipt, identifiers=new)
 
     def _settle_corrected(self, stage: Stage, settled: Settled, now: datetime) -> int:
-        """Settles the rows refused before that this load brought in mended, and says how many."""
-        mapping, turned = stage.mapping, stage.turned_ids()
-        for _ in range(_TRIES):
-            if not (settled.stored or settled.updated):
-                return 0
-            waiting = open_refused(
-                self.engine, self.vault, table=mapping.table, source=mapping.source, but=turned, most=BATCH_ROWS
-            )
-            ids = corrected(self.engine, stage, settled, waiting)
+        """Settles the rows refused before that this load brought in mended, and says how many.
+
+        The load is committed by now: an error here must not make it one that failed. The rows stay open.
+        """
+        if not (settled.stored or settled.updated):
+            return 0
+        for attempt in range(_TRIES):
             try:
-                settle_refused(self.lake, self.engine, self.vault, ids, now, state="corrected")
-            except ConflictError:
-                continue  # the load itself is committed; the list alone moved on
-            return len(ids)
+                return self._settle_once(stage, settled, now)
+            except ShopkeeperError as error:
+                if not isinstance(error, ConflictError) or attempt == _TRIES - 1:
+                    _log.warning("rows refused before stay open", table=stage.mapping.table, why=error.message)
+                    break
         return 0
+
+    def _settle_once(self, stage: Stage, settled: Settled, now: datetime) -> int:
+        mapping = stage.mapping
+        waiting = open_refused(
+            self.engine,
+            self.vault,
+            table=mapping.table,
+            source=mapping.source,
+            but=stage.turned_ids(),
+            most=BATCH_ROWS,
+        )
+        ids = corrected(self.engine, stage, settled, waiting)
+        settle_refused(self.lake, self.engine, self.vault, ids, now, state="corrected")
+        return len(ids)
 
     @contextmanager
     def _staged(
