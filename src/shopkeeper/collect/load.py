@@ -15,7 +15,7 @@ import structlog
 from shopkeeper.base.errors import ConflictError, ShopkeeperError
 from shopkeeper.collect.corrected import corrected
 from shopkeeper.collect.judge import Judge
-from shopkeeper.collect.mapping import Mapping
+from shopkeeper.collect.mapping import FileShape, Mapping
 from shopkeeper.collect.people import merge_identifiers
 from shopkeeper.collect.propose import Proposal, propose
 from shopkeeper.collect.reader import BATCH_ROWS
@@ -79,7 +79,13 @@ class Loader:
     sample_rows: int = 20
 
     def propose(
-        self, table: str, source: str | SealedFile, *, name: str = "file", query: str | None = None
+        self,
+        table: str,
+        source: str | SealedFile,
+        *,
+        name: str = "file",
+        query: str | None = None,
+        shape: FileShape | None = None,
     ) -> Proposal:
         """Proposes a mapping for a file by its headers and values.
 
@@ -88,8 +94,9 @@ class Loader:
             source: A path, a sealed file or a database URL.
             name: What the source system is to be called.
             query: The query, for a database.
+            shape: What is known of the file's form.
         """
-        return propose(open_source(source, query=query), table, source=name)
+        return propose(open_source(source, shape, query=query), table, source=name)
 
     def preview(
         self,
