@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 import pyarrow.parquet as pq
 
@@ -30,9 +31,14 @@ def found_in(folder: Path) -> list[tuple[str, bytes]]:
     return found
 
 
+CONTROL = "control.plain"
+LOOKED_FOR = 30.0
+"""Seconds."""
+
+
 @contextmanager
 def watched(folder: Path) -> Iterator[set[tuple[str, bytes]]]:
-    """Looks into every temporary file while something runs."""
+    """Looks into every temporary file while something runs; at its end it must find one that is planted there."""
     seen: set[tuple[str, bytes]] = set()
     stop = threading.Event()
 
@@ -50,6 +56,21 @@ def watched(folder: Path) -> Iterator[set[tuple[str, bytes]]]:
     thread.start()
     try:
         yield seen
+        _find_control(folder, seen)
     finally:
         stop.set()
         thread.join()
+        seen.difference_update({found for found in seen if found[0] == CONTROL})
+
+
+def _find_control(folder: Path, seen: set[tuple[str, bytes]]) -> None:
+    control, was_there = folder / CONTROL, folder.is_dir()
+    control.parent.mkdir(parents=True, exist_ok=True)
+    control.write_text(PHONES[0], encoding="utf-8")
+    end = monotonic() + LOOKED_FOR
+    while (CONTROL, PHONES[0].encode()) not in seen:
+        assert monotonic() < end, f"nothing planted in {folder} is found"
+        sleep(0.005)
+    control.unlink()
+    if not was_there:
+        folder.rmdir()

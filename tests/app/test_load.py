@@ -8,12 +8,25 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from shopkeeper.app.lease import loading
-from shopkeeper.app.load import also_described, list_refused, load, mapping_for, preview, replay, show_refused
+from shopkeeper.app.load import (
+    ColumnMapping,
+    Receipt,
+    also_described,
+    list_refused,
+    load,
+    load_also,
+    mapping_for,
+    preview,
+    replay,
+    show_refused,
+)
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.clock import system_clock
 from shopkeeper.base.errors import ConflictError, DataError, MissingError, ShopkeeperError, UsageError
+from shopkeeper.schema.query import Query
 
 HEADER = "小票号,行号,会员卡号,门店编码,商品编码,交易时间,数量,实收金额\n"
 GOOD = HEADER + "1,1,c1,s1,p1,2026-02-01 10:00:00,1,3.50\n2,1,,s1,p2,2026-02-01 11:00:00,2,7.00\n"
@@ -188,18 +201,74 @@ TICKETS = (
 )
 
 
+def _also(shop: Shop, text: str, table: str = "order_line") -> dict[str, ColumnMapping]:
+    path = _file(shop, text)
+    return also_described(shop, mapping_for(shop, table, [path], source="till", mapping=None)[0], path)
+
+
 def test_a_file_of_tickets_describes_goods_and_stores(shop: Shop) -> None:
-    found = also_described(shop, "order_line", _file(shop, TICKETS), source="till")
+    found = _also(shop, TICKETS)
     assert {name: [rule.target for rule in mapping.rules] for name, mapping in found.items()} == {
         "product": ["product_id", "name"],
         "store": ["store_id", "name"],
     }
-    assert also_described(shop, "order_line", _file(shop, GOOD)) == {}  # it has their ids alone
-    assert also_described(shop, "product", _file(shop, TICKETS)) == {}
+    assert _also(shop, GOOD) == {}  # it has their ids alone
+    assert _also(shop, TICKETS, "product") == {}
 
 
 def test_what_is_described_on_the_side_is_no_mapping_for_next_time(shop: Shop) -> None:
-    path = _file(shop, TICKETS)
-    found = also_described(shop, "order_line", path, source="till")["product"]
-    assert load(shop, "product", [path], source="till", mapping=found, only_new=True).stored == 1
+    path, found = _file(shop, TICKETS), _also(shop, TICKETS)
+    ((name, receipt),) = load_also(shop, {"product": found["product"]}, [path], source="till")
+    assert isinstance(receipt, Receipt)
+    assert (name, receipt.stored) == ("product", 1)
     assert shop.state.mappings.find("till", "product") is None
+
+
+SECOND_SHEET = """
+table = "order_line"
+source = "till"
+
+[file]
+sheet = "tickets"
+
+[columns]
+order_id = "小票号"
+store_id = "门店编号"
+product_id = "商品编码"
+ordered_at = "交易时间"
+quantity = "数量"
+net_amount = "实收金额"
+channel = { constant = "store" }
+"""
+
+
+def test_goods_and_stores_are_sought_on_the_sheet_that_the_tickets_mapping_names(shop: Shop) -> None:
+    path = shop.folder.parent / "lines.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        book.add_worksheet("notes").write_row(0, 0, ["说明", "日期"])
+        sheet = book.add_worksheet("tickets")
+        for place, line in enumerate(TICKETS.splitlines()):
+            sheet.write_row(place, 0, line.split(","))
+    mapping = ColumnMapping.from_toml(SECOND_SHEET)
+    assert load(shop, "order_line", [str(path)], source="till", mapping=mapping).stored == 1
+    found = also_described(shop, mapping, str(path))
+    ((_, receipt),) = load_also(shop, {"product": found["product"]}, [str(path)], source="till")
+    assert isinstance(receipt, Receipt)
+    assert receipt.stored == 1
+
+
+def test_a_file_that_cannot_be_looked_at_describes_nothing_and_stops_nothing(shop: Shop) -> None:
+    mapping = mapping_for(shop, "order_line", [_file(shop, TICKETS)], source="till", mapping=None)[0]
+    assert also_described(shop, mapping, str(shop.folder / "nowhere.csv")) == {}
+
+
+def test_of_goods_that_come_twice_the_row_with_a_name_is_kept(shop: Shop) -> None:
+    nameless = "1,0900,徐家汇店,0690001,,2026-02-01 10:00,1,3.50\n"
+    head, row = TICKETS.splitlines(keepends=True)
+    found = _also(shop, TICKETS)
+    path = _file(shop, head + nameless + row + row.replace("鲜牛奶", "牛奶"))
+    ((_, receipt),) = load_also(shop, {"product": found["product"]}, [path], source="till")
+    assert isinstance(receipt, Receipt)
+    assert (receipt.stored, receipt.duplicate) == (1, 2)
+    names = shop.arrow(Query.from_sql("SELECT name FROM product", name="names")).to_pylist()
+    assert names == [{"name": "鲜牛奶"}]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from shopkeeper.app.lease import loading
+from shopkeeper.app.shop import Shop
 from tests.cli.conftest import LINES, Said, Says
 
 GOOD = LINES + "1,1,c1,s1,p1,2026-02-01 10:00:00,1,3.50\n2,1,,s1,p2,2026-02-01 11:00:00,2,7.00\n"
@@ -115,3 +117,12 @@ def test_one_command_takes_tickets_goods_and_stores(says: Says, own: Path) -> No
     ]
     (row,) = says("table", "show", "store", "--json", "--shop", own).document()["rows"]
     assert (row["store_id"], row["name"]) == ("0900", "Harbour")
+
+
+def test_goods_that_others_load_meanwhile_are_told_beside_the_receipt_of_the_tickets(says: Says, own: Path) -> None:
+    with Shop.open(own) as shop, loading(shop, "product", "night job"):
+        said = _load(says, own, TICKETS, "--also")
+    document = said.document()
+    assert said.code == 1
+    assert (document["stored"], [one["table"] for one in document["also"]]) == (2, ["store"])
+    assert "product is being loaded by night job" in document["also_failed"]["product"]

@@ -163,6 +163,21 @@ def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
     assert {name for name, _ in found_in(tmp_path)} == {"a.parquet", "b.log"}
 
 
+def test_the_watch_finds_what_is_planted_while_it_looks_and_knows_when_it_is_blind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The positive control of `watched`."""
+    with watched(tmp_path / "scratch") as seen:
+        (tmp_path / "scratch").mkdir()
+        (tmp_path / "scratch" / "a.csv").write_text(NAMES[0], encoding="gb18030")
+    assert {name for name, _ in seen} == {"a.csv"}
+    assert [path.name for path in (tmp_path / "scratch").iterdir()] == ["a.csv"]
+    monkeypatch.setattr("tests.canary.LOOKED_FOR", 0.2)
+    monkeypatch.setattr("os.walk", lambda _: [])
+    with pytest.raises(AssertionError, match="nothing planted"), watched(tmp_path):
+        pass
+
+
 def test_the_vault_gives_back_what_it_was_given(desk: Desk) -> None:
     desk.load(MAPPING, desk.file("a.csv", FILE))
     vault, tokens = desk.loader.vault, desk.loader.tokens

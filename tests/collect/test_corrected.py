@@ -1,5 +1,8 @@
 """A refused row that comes in by a corrected file waits no longer; one that is merely like it still does."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from tests.collect.conftest import NOW, Desk, read
@@ -87,3 +90,45 @@ def test_a_master_row_is_settled_by_a_later_good_one_of_its_source(desk: Desk) -
     other = PRODUCTS.replace('table = "product"', 'table = "product"\nsource = "erp"')
     assert desk.load(other, desk.file("c.csv", "sku,name,price\n008,Bread,2\n")).settled == 0
     assert desk.load(PRODUCTS, desk.file("b.csv", "sku,name,price\n008,Bread,3\n")).settled == 1
+
+
+def _change_bodies(desk: Desk, statement: str) -> None:
+    with closing(sqlite3.connect(desk.folder / "vault.db")) as vault, vault:
+        vault.execute(statement)
+
+
+def test_a_row_whose_body_is_gone_stays_open_and_stops_nothing(desk: Desk) -> None:
+    """As in a restored backup, or while another process replays it."""
+    desk.load(LINES, desk.file("a.csv", HEAD + GOOD + BAD))
+    _change_bodies(desk, "DELETE FROM body")
+    other = "A3,1,M1,S1,007,2024-01-05,{},9.50,0\n"
+    desk.load(LINES, desk.file("b.csv", HEAD + other.format("many")))
+    receipt = desk.load(LINES, desk.file("c.csv", HEAD + BAD.replace("never", "2024-01-06") + other.format(1)))
+    assert (receipt.stored, receipt.settled) == (2, 1)
+    assert sorted(states(desk)) == ["corrected", "open"]
+    assert desk.loader.replay("order_line", read(LINES), now=NOW).received == 0
+
+
+def test_an_error_after_the_commit_is_logged_and_the_load_is_done(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.load(LINES, desk.file("a.csv", HEAD + GOOD + BAD))
+    _change_bodies(desk, "UPDATE body SET sealed = zeroblob(60)")
+    receipt = desk.load(LINES, desk.file("b.csv", HEAD + BAD.replace("never", "2024-01-06")))
+    assert (receipt.stored, receipt.settled) == (1, 0)
+    assert states(desk) == ["open"]
+    said = capsys.readouterr()
+    assert "rows refused before stay open" in said.out + said.err
+
+
+def test_a_row_that_says_nothing_is_settled_by_nobody_else(desk: Desk) -> None:
+    mapping = 'table = "customer"\nsource = "crm"\n[columns]\ncustomer_id = "id"\nregistered_at = "since"\n'
+    head = "id,since\n"
+    desk.loader.vault.put_many("name", ["crm|M1"], ["tk_1"], ["欧阳"])
+    desk.loader.vault.shred("crm|M1")
+    assert desk.load(mapping, desk.file("a.csv", head + "M1,2024-01-01\n")).reasons == {"erased": 1}
+    receipt = desk.load(mapping, desk.file("a.csv", head + "M2,2024-01-02\n"))
+    assert (receipt.stored, receipt.settled) == (1, 0)
+    assert states(desk) == ["open"]
+    desk.load(mapping, desk.file("b.csv", head + ",\n"))
+    assert desk.load(mapping, desk.file("b.csv", head + "M3,2024-01-02\n")).settled == 0

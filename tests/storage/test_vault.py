@@ -167,11 +167,10 @@ def test_refused_bodies_are_kept_as_they_came_and_dropped(vault: Vault, now: dat
     vault.keep_body("r1", b"later", now=now)
     assert vault.keep_bodies([("r1", b""), ("r2", b"{}"), ("r3", b"[]")], now=now + timedelta(days=1)) == 2
     assert dict(vault.bodies()) == {"r1": b"\xff\x00not even text", "r2": b"{}", "r3": b"[]"}
-    assert vault.body("r1") == b"\xff\x00not even text"
+    assert vault.bodies_of(["r3", "r9", "r1"]) == {"r1": b"\xff\x00not even text", "r3": b"[]"}
     assert vault.drop_bodies(["r2", "r9"], before=now + timedelta(hours=1)) == 2
     assert [refused_id for refused_id, _ in vault.bodies()] == ["r3"]
-    with pytest.raises(MissingError, match="r1"):
-        vault.body("r1")
+    assert vault.bodies_of(["r1"]) == {}
 
 
 def test_keys_rotate_while_others_put_and_the_old_one_can_then_go(
@@ -199,7 +198,7 @@ def test_keys_rotate_while_others_put_and_the_old_one_can_then_go(
     assert retire_vault_keys(tmp_path / "keys", vault.key_ids()) == [keys.vault[0].id]
     with reopened(tmp_path, read_keys(tmp_path / "keys", {})) as after:
         assert after.reveal_many(tokens) == dict(zip(tokens, PHONES, strict=True))
-        assert after.body("r1") == b"{}"
+        assert after.bodies_of(["r1"]) == {"r1": b"{}"}
 
 
 def test_a_backup_while_writing_restores_to_one_instant(

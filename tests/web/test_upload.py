@@ -1,4 +1,6 @@
+import os
 import re
+import resource
 import tempfile
 import tracemalloc
 from collections.abc import Iterator
@@ -8,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shopkeeper.app.pages.upload import ENDINGS, Incoming, Upload, discard, find_upload, keep_upload
+from shopkeeper.app.lease import loading
+from shopkeeper.app.pages.upload import ENDINGS, Incoming, Upload, discard, find_upload, keep_upload, sweep_uploads
 from shopkeeper.app.schedule import Work, Worker
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.app.upkeep import maintain_shop
@@ -244,3 +247,90 @@ def test_a_file_of_a_page_too_old_is_not_kept(client: httpx.Client, shop: Shop) 
     data = {"csrf": "0" * 80, "table": "product", "source": "erp"}
     assert client.post("/upload", data=data, files={"file": ("a.csv", CSV)}, headers=headers).status_code == 403
     assert set((shop.spill / "uploads").iterdir()) <= before
+
+
+def _send_tickets(client: httpx.Client) -> str:
+    data = {"csrf": token(client, "/upload"), "table": "order_line", "source": "till"}
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    return client.post("/upload", data=data, files={"file": ("小票.csv", TICKETS)}, headers=headers).headers["location"]
+
+
+def test_goods_that_others_load_meanwhile_are_told_beside_the_receipt_of_the_tickets(
+    own: tuple[Shop, httpx.Client],
+) -> None:
+    shop, client = own
+    place = _send_tickets(client)
+    with loading(shop, "product", "night job"):
+        loaded = _act(client, place, "load", {"also": "product"})
+    assert loaded.status_code == 200
+    assert "¥2,500.50" in loaded.text
+    assert "product was not loaded: table product is being loaded by night job" in loaded.text
+    assert [row.target for row in shop.state.audit.rows() if row.what == "load"] == ["order_line"]
+    assert client.get(place).status_code == 404  # the file is put away
+
+
+@pytest.mark.parametrize("note", [None, "", '{"at": "2020-', "[]", '{"at": "2020-01-01"}'])
+def test_a_note_that_cannot_be_read_stops_nothing(shop: Shop, note: str | None) -> None:
+    """As a disk that was full or a process that died leaves it."""
+    now = shop.clock()
+    old, fresh = (_keep(shop, "a.csv", by="ada", now=now) for _ in range(2))
+    for kept in (old, fresh):
+        folder = shop.spill / "uploads" / kept.id
+        (folder / "upload.json").unlink()
+        if note is not None:
+            (folder / "upload.json").write_text(note, encoding="utf-8")
+    long_ago = (now - timedelta(hours=2)).timestamp()
+    folder = shop.spill / "uploads" / old.id
+    for path in (*folder.iterdir(), folder):
+        os.utime(path, (long_ago, long_ago))
+    sweep_uploads(shop, now)
+    assert not folder.exists()
+    assert (shop.spill / "uploads" / fresh.id).exists()
+    with pytest.raises(MissingError):
+        find_upload(shop, fresh.id, by="ada")
+    discard(shop, fresh)
+
+
+def test_a_file_that_comes_in_for_longer_than_an_hour_is_kept(shop: Shop) -> None:
+    now = shop.clock()
+    incoming = Incoming(shop, now - timedelta(hours=3))
+    incoming.write(CSV)
+    sweep_uploads(shop, now)
+    kept = keep_upload(incoming, "a.csv", table="product", source="erp", by="ada", now=now)
+    sweep_uploads(shop, now + timedelta(minutes=59))
+    assert find_upload(shop, kept.id, by="ada") == kept
+    discard(shop, kept)
+
+
+def _waiting(shop: Shop) -> set[Path]:
+    folder = shop.spill / "uploads"
+    return set(folder.iterdir()) if folder.exists() else set()
+
+
+def test_a_file_under_another_name_is_not_kept(client: httpx.Client, shop: Shop) -> None:
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    before = _waiting(shop)
+    data = {"csrf": token(client, "/upload"), "table": "product", "source": "erp"}
+    assert client.post("/upload", data=data, files={"other": ("a.csv", CSV)}, headers=headers).status_code == 400
+    assert _waiting(shop) <= before
+
+
+@pytest.mark.parametrize("place", ["/segments/preview", "/data/run", "/sign-in"])
+def test_a_form_with_a_file_is_refused_where_none_is_taken(client: httpx.Client, shop: Shop, place: str) -> None:
+    headers = {"origin": str(client.base_url).rstrip("/")}
+    before = _waiting(shop)
+    data = {"csrf": token(client, "/upload"), "r.all": "x"}
+    assert client.post(place, data=data, files={"file": ("a.csv", CSV)}, headers=headers).status_code == 400
+    assert _waiting(shop) <= before
+
+
+def test_what_came_in_is_removed_though_nothing_more_can_be_written(shop: Shop) -> None:
+    incoming = Incoming(shop, shop.clock())
+    incoming.write(CSV)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        incoming.drop()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (shop.spill / "uploads" / incoming.id).exists()

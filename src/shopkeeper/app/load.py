@@ -1,7 +1,8 @@
 """Loads files or a database query into a source table, and lets refused rows in again after a fix."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping as Pairs
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from shopkeeper.app.lease import loading
+from shopkeeper.app.log import logger
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import DataError, MissingError, ShopkeeperError, UsageError
 from shopkeeper.collect.load import Loader, Preview
@@ -26,6 +28,7 @@ __all__ = [
     "also_described",
     "list_refused",
     "load",
+    "load_also",
     "mapping_for",
     "preview",
     "propose",
@@ -181,22 +184,58 @@ def load(
     return receipt
 
 
-def also_described(shop: Shop, table: str, file: str | SealedFile, *, source: str = "file") -> dict[str, Mapping]:
+def also_described(shop: Shop, mapping: Mapping, file: str | SealedFile) -> dict[str, Mapping]:
     """Gives the master tables that a file of tickets describes on the side, each with how: product and store.
 
     Args:
         shop: The shop.
-        table: The table the file is loaded into; only order lines name goods and stores.
+        mapping: How the file itself is loaded; only order lines name goods and stores.
         file: A path or a sealed file.
-        source: Name of the source system.
 
     Returns:
-        Table → mapping, where the file has more of it than the key.
+        Table → mapping, where the file has more of it than the key; none where it cannot be looked at.
     """
-    if table != "order_line" or (isinstance(file, str) and "://" in file):
+    if mapping.table != "order_line" or (isinstance(file, str) and "://" in file):
         return {}
-    found = {name: propose(shop, name, file, source=source).mapping for name in _NAMED_BY_TICKETS}
-    return {name: mapping for name, mapping in found.items() if mapping is not None and _describes(mapping)}
+    try:
+        proposed = {
+            name: loader(shop).propose(name, file, name=mapping.source, shape=mapping.shape).mapping
+            for name in _NAMED_BY_TICKETS
+        }
+    except ShopkeeperError as error:
+        logger("load").warning("goods and stores that the tickets name were not looked for", why=error.message)
+        return {}
+    return {name: other for name, other in proposed.items() if other is not None and _describes(other)}
+
+
+def load_also(
+    shop: Shop,
+    others: Pairs[str, Mapping],
+    files: Sequence[str | SealedFile],
+    *,
+    source: str,
+    by: str = "cli",
+    progress: Progress | None = None,
+) -> Iterator[tuple[str, Receipt | ShopkeeperError]]:
+    """Loads what tickets describe on the side, as far as it is not known yet.
+
+    The tickets are loaded by then, so that an error is told beside the receipts.
+
+    Args:
+        shop: The shop.
+        others: Table → mapping, as `also_described` gave them.
+        files: The files of tickets.
+        source: Name of the source system.
+        by: Who asked, for the record.
+        progress: Told the source's name and the rows read so far.
+    """
+    for name, mapping in others.items():
+        try:
+            receipt = load(shop, name, files, source=source, mapping=mapping, only_new=True, by=by, progress=progress)
+        except ShopkeeperError as error:
+            yield name, error
+        else:
+            yield name, receipt
 
 
 def _describes(mapping: Mapping) -> bool:

@@ -17,7 +17,7 @@ from shopkeeper.app import load as loads
 from shopkeeper.app.load import ColumnMapping, Receipt
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.clock import zone
-from shopkeeper.base.errors import MissingError
+from shopkeeper.base.errors import MissingError, ShopkeeperError
 from shopkeeper.cli.options import with_shop, working
 from shopkeeper.cli.output import emit, print_rows, rich_table
 
@@ -69,7 +69,7 @@ def load_command(
             chosen.to_dict(), as_json=as_json, render=lambda console: console.print(text, markup=False, highlight=False)
         )
         return 0
-    others = loads.also_described(shop, table, files[0], source=source)
+    others = loads.also_described(shop, chosen, files[0])
     if dry_run:
         clock = zone(shop.settings.chain.time_zone)
         with working(f"dry run of {table}", quiet=as_json):
@@ -93,20 +93,18 @@ def load_command(
         receipt = loads.load(
             shop, table, files, source=source, mapping=chosen, replace=replace, since=since, query=query, progress=tell
         )
-        more = [
-            loads.load(shop, name, files, source=source, mapping=found, only_new=True, progress=tell)
-            for name, found in (others.items() if also else ())
-        ]
+        side = dict(loads.load_also(shop, others if also else {}, files, source=source, progress=tell))
+    document = receipt_document(receipt) | {"describes": _described(others)} | _side_document(side)
 
     def render(console: Console) -> None:
         render_receipt(console, receipt, origin)
-        for one in more:
-            render_receipt(console, one, "proposed")
+        _render_side(console, side)
         if not also:
             _render_others(console, others, files, source)
 
-    document = receipt_document(receipt) | {"describes": _described(others), "also": [*map(receipt_document, more)]}
     emit(document, as_json=as_json, render=render)
+    if any(isinstance(one, ShopkeeperError) for one in side.values()):
+        return ShopkeeperError.exit_code
     return _REFUSED if receipt.refused else 0
 
 
@@ -137,6 +135,21 @@ def render_receipt(console: Console, receipt: Receipt, origin: str) -> None:
         console.print("next: shopkeeper refused show, mend the mapping or the file, then shopkeeper refused replay")
     elif r.stored or r.updated:
         console.print("next: shopkeeper run refreshes what follows from it")
+
+
+def _side_document(side: Mapping[str, Receipt | ShopkeeperError]) -> dict[str, Any]:
+    return {
+        "also": [receipt_document(one) for one in side.values() if isinstance(one, Receipt)],
+        "also_failed": {name: str(one) for name, one in side.items() if isinstance(one, ShopkeeperError)},
+    }
+
+
+def _render_side(console: Console, side: Mapping[str, Receipt | ShopkeeperError]) -> None:
+    for name, one in side.items():
+        if isinstance(one, Receipt):
+            render_receipt(console, one, "proposed")
+        else:
+            console.print(f"{name} was not loaded: {one}", markup=False)
 
 
 def _described(others: Mapping[str, ColumnMapping]) -> dict[str, list[str]]:

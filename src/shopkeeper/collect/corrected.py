@@ -1,7 +1,7 @@
 """Corrected rows: rows refused before that a later load brings in mended.
 
 A waiting row has come in when a load writes a row under its key. Where the key itself was at fault, it is the row at
-the same place of a file of the same name that differs from it in nothing but its faults.
+the same place of a file of the same name that differs from it in nothing but its faults, and agrees in something.
 """
 
 from collections.abc import Iterator, Sequence
@@ -54,7 +54,7 @@ def corrected(engine: DuckDBEngine, stage: Stage, settled: Settled, waiting: Seq
     found += [
         one.row.refused_id
         for one, written in _written(engine, settled, others, {ROW_NO: ROW_NO, FILE: FILE})
-        if _differs_in_faults_only(one, written, settled, keys)
+        if _differs_in_faults_only(one, written, settled, keys) and _agrees(one, written, stage, keys)
     ]
     return sorted(set(found))
 
@@ -107,3 +107,11 @@ def _differs_in_faults_only(one: _Read, written: _Texts, settled: Settled, keys:
         return bool(said) and all(text is not None and text in line for text in said)
     apart = one.faults | set(keys)
     return all(one.texts.get(name) in (None, written[name]) or name in apart for name in settled.given)
+
+
+def _agrees(one: _Read, written: _Texts, stage: Stage, keys: Sequence[str]) -> bool:
+    """Whether a value of the row's own, not one that the mapping gives to all, says that it is the same row."""
+    if "" in one.row.cells:
+        return True
+    own = [rule.target for rule in stage.mapping.rules if rule.column and one.row.cells.get(rule.column)]
+    return any(name not in keys and one.texts.get(name) == written[name] is not None for name in own)

@@ -10,10 +10,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from shopkeeper.base.errors import ConflictError
+import structlog
+
+from shopkeeper.base.errors import ConflictError, ShopkeeperError
 from shopkeeper.collect.corrected import corrected
 from shopkeeper.collect.judge import Judge
-from shopkeeper.collect.mapping import Mapping
+from shopkeeper.collect.mapping import FileShape, Mapping
 from shopkeeper.collect.people import merge_identifiers
 from shopkeeper.collect.propose import Proposal, propose
 from shopkeeper.collect.reader import BATCH_ROWS
@@ -32,6 +34,7 @@ from shopkeeper.storage.vault import Vault
 __all__ = ["Loader", "Preview"]
 
 _TRIES = 5
+_log = structlog.get_logger(room="collect")
 Progress = Callable[[str, int], None]
 
 
@@ -76,7 +79,13 @@ class Loader:
     sample_rows: int = 20
 
     def propose(
-        self, table: str, source: str | SealedFile, *, name: str = "file", query: str | None = None
+        self,
+        table: str,
+        source: str | SealedFile,
+        *,
+        name: str = "file",
+        query: str | None = None,
+        shape: FileShape | None = None,
     ) -> Proposal:
         """Proposes a mapping for a file by its headers and values.
 
@@ -85,8 +94,9 @@ class Loader:
             source: A path, a sealed file or a database URL.
             name: What the source system is to be called.
             query: The query, for a database.
+            shape: What is known of the file's form.
         """
-        return propose(open_source(source, query=query), table, source=name)
+        return propose(open_source(source, shape, query=query), table, source=name)
 
     def preview(
         self,
@@ -200,21 +210,34 @@ class Loader:
         return replace_fields(receipt, identifiers=new)
 
     def _settle_corrected(self, stage: Stage, settled: Settled, now: datetime) -> int:
-        """Settles the rows refused before that this load brought in mended, and says how many."""
-        mapping, turned = stage.mapping, stage.turned_ids()
-        for _ in range(_TRIES):
-            if not (settled.stored or settled.updated):
-                return 0
-            waiting = open_refused(
-                self.engine, self.vault, table=mapping.table, source=mapping.source, but=turned, most=BATCH_ROWS
-            )
-            ids = corrected(self.engine, stage, settled, waiting)
+        """Settles the rows refused before that this load brought in mended, and says how many.
+
+        The load is committed by now: an error here must not make it one that failed. The rows stay open.
+        """
+        if not (settled.stored or settled.updated):
+            return 0
+        for attempt in range(_TRIES):
             try:
-                settle_refused(self.lake, self.engine, self.vault, ids, now, state="corrected")
-            except ConflictError:
-                continue  # the load itself is committed; the list alone moved on
-            return len(ids)
+                return self._settle_once(stage, settled, now)
+            except ShopkeeperError as error:
+                if not isinstance(error, ConflictError) or attempt == _TRIES - 1:
+                    _log.warning("rows refused before stay open", table=stage.mapping.table, why=error.message)
+                    break
         return 0
+
+    def _settle_once(self, stage: Stage, settled: Settled, now: datetime) -> int:
+        mapping = stage.mapping
+        waiting = open_refused(
+            self.engine,
+            self.vault,
+            table=mapping.table,
+            source=mapping.source,
+            but=stage.turned_ids(),
+            most=BATCH_ROWS,
+        )
+        ids = corrected(self.engine, stage, settled, waiting)
+        settle_refused(self.lake, self.engine, self.vault, ids, now, state="corrected")
+        return len(ids)
 
     @contextmanager
     def _staged(

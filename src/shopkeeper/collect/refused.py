@@ -186,7 +186,7 @@ def open_refused(
     but: Collection[str] = (),
     most: int | None = None,
 ) -> list[Refused]:
-    """Gives the rows of a table that still wait, with their bodies, by file and number.
+    """Gives the rows of a table that still wait, with their bodies, by file and number; none whose body is gone.
 
     Args:
         engine: Reads `refused`.
@@ -211,13 +211,16 @@ def open_refused(
         and (not ids or row["refused_id"] in ids)
         and row["refused_id"] not in but
     ]
+    wanted = wanted[:most]
+    bodies = vault.bodies_of(row["refused_id"] for row in wanted)
     return sorted(
-        (_with_body(row, vault) for row in wanted[:most]), key=lambda row: (row.file_name, row.number, row.refused_id)
+        (_with_body(row, bodies[row["refused_id"]]) for row in wanted if row["refused_id"] in bodies),
+        key=lambda row: (row.file_name, row.number, row.refused_id),
     )
 
 
-def _with_body(row: dict[str, Any], vault: Vault) -> Refused:
-    body = msgspec.json.decode(vault.body(row["refused_id"]), type=_Body)
+def _with_body(row: dict[str, Any], kept: bytes) -> Refused:
+    body = msgspec.json.decode(kept, type=_Body)
     return Refused(
         row["refused_id"], row["row_no"] or 0, row["file_name"] or "", body.cells, body.typed, row["ordinal"]
     )

@@ -80,7 +80,8 @@ def settle(
         given: The columns they bring, keys included.
         staged: Parquet files of the rows, numbered by `row_seq`.
         replace: Whether facts may be replaced.
-        only_new: Whether what is known under a key stays whatever comes, so that other content counts as a duplicate.
+        only_new: Whether what is known under a key stays whatever comes, so that other content counts as a duplicate;
+            under a new key the first of the rows that say most stands.
 
     Returns:
         The verdicts; nothing is written yet. Rows of a fact are sought in the lake within 31 days of the staged days.
@@ -172,6 +173,9 @@ def _verdicts(table: Table, given: tuple[str, ...], *, updates: bool, only_new: 
         """
     else:
         other = "duplicate" if only_new else "conflict"
+        if only_new:  # of the rows under a new key the one that says most
+            empty = " + ".join(f"CAST(s.{name} IS NULL AS INTEGER)" for name in given)
+            window = f"PARTITION BY {keys} ORDER BY {empty}, s.{SEQ}"
         first = f"(lag(s.{SEQ}) OVER ({window})) IS NULL"
         reference = f"coalesce(l.known_hash, first_value(s.{CONTENT_HASH}) OVER ({window}))"
         verdict = f"""

@@ -6,7 +6,6 @@ it is the last, so that pieces cannot be swapped, dropped or cut off (the STREAM
 
 import io
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -47,16 +46,15 @@ class SealedWriter:
             del self._waiting[:_PIECE]
         return len(data)
 
-    def write_all(self, chunks: Iterable[bytes]) -> None:
-        """Takes many."""
-        for chunk in chunks:
-            self.write(chunk)
-
     def close(self) -> None:
         """Seals the last piece and closes the file."""
         if not self._file.closed:
             self._seal(bytes(self._waiting), is_last=True)
             self._file.close()
+
+    def abandon(self) -> None:
+        """Closes the file unfinished, so that it does not open."""
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +62,7 @@ class SealedWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close() if error is None else self._file.close()
+        self.close() if error is None else self.abandon()
 
     def _seal(self, clear: bytes, *, is_last: bool) -> None:
         self._file.write(Sealing.seal(self._key, os.urandom(_NONCE), clear, _bound(self._id, self._place, is_last)))
@@ -110,10 +108,13 @@ class _Opened(io.RawIOBase):
         self._file = path.open("rb")
         head = self._file.read(_HEAD)
         if len(head) != _HEAD or not head.startswith(_MARK):
-            raise StorageError("the file was not sealed, or is cut off", place=path.name)
+            raise _does_not_open(path)
         self._id = head[len(_MARK) :][:_ID]
         key_name = head[len(_MARK) + _ID :][:_KEY_NAME].decode().strip()
-        self._key = sealing.unwrap(key_name, head[-_WRAPPED:], self._id)
+        try:
+            self._key = sealing.unwrap(key_name, head[-_WRAPPED:], self._id)
+        except StorageError:
+            raise _does_not_open(path) from None
         whole = path.stat().st_size - _HEAD
         self._pieces = max(1, -(-whole // (_PIECE + _NONCE + _TAG)))
         self._size = whole - self._pieces * (_NONCE + _TAG)
@@ -150,9 +151,19 @@ class _Opened(io.RawIOBase):
         if place != self._held:
             self._file.seek(_HEAD + place * (_PIECE + _NONCE + _TAG))
             sealed = self._file.read(_PIECE + _NONCE + _TAG)
-            self._clear = Sealing.open(self._key, sealed, _bound(self._id, place, place == self._pieces - 1))
+            bound = _bound(self._id, place, place == self._pieces - 1)
+            try:
+                self._clear = Sealing.open(self._key, sealed, bound)
+            except StorageError:
+                raise _does_not_open(Path(self._file.name)) from None
             self._held = place
         return self._clear
+
+
+def _does_not_open(path: Path) -> StorageError:
+    return StorageError(
+        "the uploaded file does not open: it was altered, or is cut off", place=path.name, next_step="upload it again"
+    )
 
 
 def _bound(file: bytes, place: int, is_last: bool) -> bytes:

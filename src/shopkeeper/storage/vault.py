@@ -1,6 +1,7 @@
 """The vault: raw identifiers and free personal text, encrypted, each subject under a data key that erasure destroys."""
 
 import hmac
+import json
 import os
 import sqlite3
 import threading
@@ -238,25 +239,25 @@ class Vault:
                 kept += connection.executemany(insert, rows).rowcount
         return kept
 
-    def body(self, refused_id: str) -> bytes:
-        """Gives a refused row as it came.
+    def bodies_of(self, refused_ids: Iterable[str]) -> dict[str, bytes]:
+        """Gives refused rows as they came, by id; those that are not kept, or not any more, are left out.
 
         Raises:
-            MissingError: It is not kept, or not any more.
-            StorageError: It was altered.
+            StorageError: One was altered.
+            MissingError: The shop key that wraps it is gone.
         """
-        with self._reading() as connection:
-            row = connection.execute(f"{_BODY} WHERE refused_id = ?", (refused_id,)).fetchone()
-        if row is None:
-            raise MissingError(f"no body is kept for '{refused_id}'", next_step="shopkeeper refused list")
-        return self._opened_body(row)[1]
+        query = f"{_BODY} WHERE refused_id IN (SELECT value FROM json_each(?))"
+        found: dict[str, bytes] = {}
+        for chunk in _chunks(iter(refused_ids), _ROWS_AT_ONCE):
+            with self._reading() as connection:
+                rows = connection.execute(query, (json.dumps(chunk),)).fetchall()
+            found.update(self._opened_body(row) for row in rows)
+        return found
 
     def bodies(self) -> Iterator[tuple[str, bytes]]:
         """Gives all kept bodies by id, as an erasure must look through them."""
         last = ""
-        query = (
-            "SELECT refused_id, key_id, wrapped, sealed FROM body WHERE refused_id > ? ORDER BY refused_id LIMIT 1000"
-        )
+        query = f"{_BODY} WHERE refused_id > ? ORDER BY refused_id LIMIT 1000"
         while True:
             with self._reading() as connection:
                 rows = connection.execute(query, (last,)).fetchall()

@@ -7,9 +7,9 @@ import secrets
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from shopkeeper.base.errors import ForbiddenError
+from shopkeeper.base.errors import ForbiddenError, UsageError
 from shopkeeper.web.cookies import form_cookie, is_secure, session_cookie
-from shopkeeper.web.file_form import drop_file, file_form
+from shopkeeper.web.file_form import FILE_PATH, drop_file, file_form
 from shopkeeper.web.signed_in import signed_in
 
 __all__ = ["FIELD", "HEADER", "guard", "token_for"]
@@ -35,12 +35,15 @@ async def guard(request: Request) -> None:
 
     Raises:
         ForbiddenError: The origin is foreign or the token is missing or wrong.
+        UsageError: A form of several parts comes to where none is taken.
     """
     if request.method in _SAFE:
         return
     if not _own_origin(request):
         raise ForbiddenError("this request came from another site", next_step="open the console and try again")
     if request.headers.get("content-type", "").startswith("multipart/"):
+        if request.url.path != FILE_PATH:
+            raise UsageError("no form with a file is taken here", next_step=f"send a file to {FILE_PATH}")
         # A file is read only from who is signed in: reading it is already work.
         await run_in_threadpool(signed_in, request)
     sent = request.headers.get(HEADER) or await _field(request)

@@ -1,6 +1,7 @@
 """Forms that bring a file: read as they come, the file sealed at once; Starlette would write it to a temporary file."""
 
 import io
+from datetime import datetime
 from typing import cast
 
 from starlette.concurrency import run_in_threadpool
@@ -9,29 +10,48 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from shopkeeper.app.pages.upload import Incoming
+from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import UsageError
 
-__all__ = ["SealedUpload", "drop_file", "file_form"]
+__all__ = ["FILE_FIELD", "FILE_PATH", "SealedUpload", "drop_file", "file_form"]
+
+FILE_PATH = "/upload"
+"""The one place that takes a form with a file."""
+FILE_FIELD = "file"
 
 
 class SealedUpload(UploadFile):
     """A file of a form that goes where it is sealed.
 
     Args:
-        incoming: Where it goes.
+        shop: The shop.
+        now: The present instant.
         filename: What it is called.
     """
 
-    def __init__(self, incoming: Incoming, filename: str) -> None:
+    def __init__(self, shop: Shop, now: datetime, filename: str) -> None:
         super().__init__(io.BytesIO(), filename=filename)
-        self.incoming = incoming
+        self._shop, self._now = shop, now
+        self._incoming: Incoming | None = None
+
+    @property
+    def incoming(self) -> Incoming:
+        """Where it goes; opened when first asked for, off the event loop."""
+        if self._incoming is None:
+            self._incoming = Incoming(self._shop, self._now)
+        return self._incoming
 
     async def write(self, data: bytes) -> None:
         """Seals some bytes."""
-        await run_in_threadpool(self.incoming.write, data)
+        await run_in_threadpool(lambda: self.incoming.write(data))
 
     async def seek(self, offset: int) -> None:
         """Nothing: what was sealed is read elsewhere."""
+
+    def drop(self) -> None:
+        """Removes what came in."""
+        if self._incoming is not None:
+            self._incoming.drop()
 
 
 async def file_form(request: Request) -> FormData:
@@ -59,13 +79,13 @@ async def file_form(request: Request) -> FormData:
 async def drop_file(request: Request) -> None:
     """Removes the file that a form brought, if it was read and brought one."""
     form = getattr(request.state, "file_form", FormData())
-    for value in form.values():
+    for _, value in form.multi_items():
         if isinstance(value, SealedUpload):
-            await run_in_threadpool(value.incoming.drop)
+            await run_in_threadpool(value.drop)
 
 
 class _SealingParser(MultiPartParser):
-    """Puts what a file part brings where it is sealed.
+    """Puts what the file part brings where it is sealed; there is one, and it is called `file`.
 
     Args:
         request: The request; only its signed-in visitor comes this far.
@@ -74,18 +94,21 @@ class _SealingParser(MultiPartParser):
     def __init__(self, request: Request) -> None:
         super().__init__(request.headers, request.stream(), max_files=1, max_fields=20, max_part_size=10_000)
         self._shop, self._now = request.app.state.shop, request.app.state.clock()
-        self._incoming: list[Incoming] = []
+        self._files: list[SealedUpload] = []
 
     def on_headers_finished(self) -> None:
         super().on_headers_finished()
         part = self._current_part
+        is_file = part.file is not None
+        if is_file != (part.field_name == FILE_FIELD):
+            raise MultiPartException(f"'{part.field_name}' is no {'file' if is_file else 'text'} of this form.")
         if part.file is not None:
             part.file.file.close()
-            incoming = Incoming(self._shop, self._now)
-            self._incoming.append(incoming)
-            part.file = SealedUpload(incoming, part.file.filename or "")
+            file = SealedUpload(self._shop, self._now, part.file.filename or "")
+            self._files.append(file)
+            part.file = file
 
     def drop(self) -> None:
         """Removes what came in."""
-        for incoming in self._incoming:
-            incoming.drop()
+        for file in self._files:
+            file.drop()

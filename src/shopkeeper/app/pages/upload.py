@@ -4,14 +4,15 @@ import json
 import re
 import shutil
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from shopkeeper.app import load as loading
 from shopkeeper.app.shop import Shop
-from shopkeeper.base.errors import MissingError, UsageError
+from shopkeeper.base.errors import MissingError, ShopkeeperError, UsageError
 from shopkeeper.base.ids import new_id
 from shopkeeper.collect.load import Preview
 from shopkeeper.collect.mapping import IDENTIFIER_KINDS, PERSONAL_KINDS
@@ -118,8 +119,6 @@ class Incoming:
         self.id = new_id("upload")
         self._folder = _folder(shop) / self.id
         self._folder.mkdir(mode=0o700)
-        self._note: dict[str, object] = {"at": now.isoformat()}
-        _write_note(self._folder, self._note)
         self._writer = SealedWriter(self._folder / _BODY, shop.sealing)
 
     def write(self, data: bytes) -> int:
@@ -129,11 +128,15 @@ class Incoming:
     def finish(self, kept: "Upload") -> None:
         """Closes the file and notes what it is."""
         self._writer.close()
-        _write_note(self._folder, {**asdict(kept), **self._note})
+        text = json.dumps({**asdict(kept), "at": kept.at.isoformat()}, ensure_ascii=False)
+        unnamed = self._folder / f"{_NOTE}.new"
+        unnamed.write_text(text, encoding="utf-8")
+        unnamed.replace(self._folder / _NOTE)  # so that a note is there whole or not at all
 
     def drop(self) -> None:
-        """Removes what came in."""
-        self._writer.close()
+        """Removes what came in, on a full disk too."""
+        with suppress(OSError):
+            self._writer.abandon()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
@@ -160,14 +163,8 @@ def find_upload(shop: Shop, upload_id: str, *, by: str) -> Upload:
     Raises:
         MissingError: There is none, or somebody else brought it.
     """
-    note = _folder(shop) / upload_id / _NOTE
-    if not _ID.fullmatch(upload_id) or not note.exists():
-        raise MissingError("the file is no longer kept", next_step="choose it again")
-    values = json.loads(note.read_text(encoding="utf-8"))
-    if "by" not in values:
-        raise MissingError("the file is still coming in", next_step="wait for it")
-    found = Upload(**{**values, "at": datetime.fromisoformat(values["at"])})
-    if found.by != by:
+    found = _noted(_folder(shop) / upload_id) if _ID.fullmatch(upload_id) else None
+    if found is None or found.by != by:
         raise MissingError("the file is no longer kept", next_step="choose it again")
     return found
 
@@ -197,16 +194,17 @@ def dry_run(shop: Shop, upload: Upload, chosen: Mapping[str, str]) -> Preview:
     return loading.preview(shop, upload.table, [_file(shop, upload)], source=upload.source, mapping=mapping)
 
 
-def also_of(shop: Shop, upload: Upload) -> dict[str, tuple[str, ...]]:
+def also_of(shop: Shop, upload: Upload, chosen: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Gives the tables that a file of tickets describes on the side, each with the headers that say so."""
-    found = loading.also_described(shop, upload.table, _file(shop, upload), source=upload.source)
-    return {name: tuple(rule.column for rule in mapping.rules if rule.column) for name, mapping in found.items()}
+    mapping = _mapping(_proposal(shop, upload), upload, chosen)
+    found = loading.also_described(shop, mapping, _file(shop, upload))
+    return {name: tuple(rule.column for rule in other.rules if rule.column) for name, other in found.items()}
 
 
 def load_upload(
     shop: Shop, upload: Upload, chosen: Mapping[str, str], *, also: Collection[str] = (), now: datetime
-) -> list[Receipt]:
-    """Loads a file, removes it, and leaves an audit row for each table.
+) -> tuple[list[Receipt], dict[str, ShopkeeperError]]:
+    """Loads a file, removes it, and leaves an audit row for each table as soon as it is loaded.
 
     Args:
         shop: The shop.
@@ -215,22 +213,30 @@ def load_upload(
         also: Tables that it describes on the side and that get what they do not know yet.
         now: The present instant.
 
+    Returns:
+        What became of the rows, and why a table that it describes on the side was not loaded.
+
     Raises:
-        FaultsError: The mapping does not fit the table.
+        FaultsError: The mapping does not fit the table; nothing was loaded.
     """
     mapping, file = _mapping(_proposal(shop, upload), upload, chosen), _file(shop, upload)
-    others = loading.also_described(shop, upload.table, file, source=upload.source) if also else {}
-    receipts = [loading.load(shop, upload.table, [file], source=upload.source, mapping=mapping, by=upload.by)]
-    receipts += [
-        loading.load(shop, name, [file], source=upload.source, mapping=other, only_new=True, by=upload.by)
-        for name, other in others.items()
-        if name in also
-    ]
-    for receipt in receipts:
+    others = loading.also_described(shop, mapping, file) if also else {}
+    receipts, failed = [], {}
+
+    def note(receipt: Receipt) -> None:
+        receipts.append(receipt)
         detail = {"received": receipt.received, "refused": receipt.refused}
         shop.state.audit.append(upload.by, "load", receipt.table, now=now, detail=detail)
+
+    note(loading.load(shop, upload.table, [file], source=upload.source, mapping=mapping, by=upload.by))
+    wanted = {name: other for name, other in others.items() if name in also}
+    for name, done in loading.load_also(shop, wanted, [file], source=upload.source, by=upload.by):
+        if isinstance(done, Receipt):
+            note(done)
+        else:
+            failed[name] = done
     discard(shop, upload)
-    return receipts
+    return receipts, failed
 
 
 def discard(shop: Shop, upload: Upload) -> None:
@@ -248,17 +254,30 @@ def _file(shop: Shop, upload: Upload) -> SealedFile:
     return SealedFile(_folder(shop) / upload.id / _BODY, shop.sealing, upload.file_name)
 
 
-def _write_note(folder: Path, note: Mapping[str, object]) -> None:
-    (folder / _NOTE).write_text(json.dumps(note, ensure_ascii=False, default=str), encoding="utf-8")
+def _noted(folder: Path) -> Upload | None:
+    """What is noted of a file; nothing while it comes in, or where the note cannot be read."""
+    try:
+        values = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        return Upload(**{**values, "at": datetime.fromisoformat(values["at"]).astimezone(UTC)})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def sweep_uploads(shop: Shop, now: datetime) -> None:
-    """Removes files that waited for longer than they are kept."""
+    """Removes files that waited for longer than they are kept, and those that nothing was added to for as long."""
     for folder in _folder(shop).iterdir():
-        note = folder / _NOTE
-        at = datetime.fromisoformat(json.loads(note.read_text(encoding="utf-8"))["at"]) if note.exists() else None
-        if at is None or now - at > _KEPT:
+        noted = _noted(folder)
+        at = noted.at if noted is not None else _last_written(folder)
+        if at is not None and now - at > _KEPT:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_written(folder: Path) -> datetime | None:
+    try:
+        seconds = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+    except OSError:  # somebody else removes it
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _proposal(shop: Shop, upload: Upload) -> Proposal:

@@ -20,13 +20,13 @@ from shopkeeper.app.pages.upload import (
 )
 from shopkeeper.base.errors import ShopkeeperError, UsageError
 from shopkeeper.schema.tables import TABLES
-from shopkeeper.web.file_form import SealedUpload, file_form
+from shopkeeper.web.file_form import FILE_FIELD, FILE_PATH, SealedUpload, file_form
 from shopkeeper.web.render import page
 from shopkeeper.web.signed_in import SignedIn
 
 __all__ = ["MOST_BYTES", "router"]
 
-router = APIRouter(include_in_schema=False, prefix="/upload")
+router = APIRouter(include_in_schema=False, prefix=FILE_PATH)
 MOST_BYTES = 512 * 1024 * 1024
 _PREFIX = "target:"
 
@@ -41,18 +41,16 @@ def upload_page(request: Request, _visitor: SignedIn) -> Response:
 async def upload_file(request: Request, visitor: SignedIn) -> Response:
     """Keeps the file, sealed as it came, and goes on to its columns."""
     form = await file_form(request)
-    sent = form.get("file")
+    sent = form.get(FILE_FIELD)
     if not isinstance(sent, SealedUpload):
         raise UsageError("no file was chosen", next_step="choose one")
-    found = await run_in_threadpool(
-        keep_upload,
-        sent.incoming,
-        sent.filename or "",
-        table=str(form.get("table", "")),
-        source=str(form.get("source", "file"))[:80],
-        by=visitor.name,
-        now=request.app.state.clock(),
-    )
+    table, source = str(form.get("table", "")), str(form.get("source", "file"))[:80]
+
+    def kept() -> Upload:
+        now = request.app.state.clock()
+        return keep_upload(sent.incoming, sent.filename or "", table=table, source=source, by=visitor.name, now=now)
+
+    found = await run_in_threadpool(kept)
     return RedirectResponse(f"/upload/{found.id}", status_code=303)
 
 
@@ -100,18 +98,18 @@ def _tried(request: Request, by: str, upload_id: str, chosen: dict[str, str]) ->
         preview = dry_run(shop, found, chosen)
     except ShopkeeperError as error:
         return _columns(request, found, headers, (), error, 422)
-    return _columns(request, found, headers, (), preview=preview)
+    return _columns(request, found, headers, (), preview=preview, also=also_of(shop, found, chosen))
 
 
 def _loaded(request: Request, by: str, upload_id: str, chosen: dict[str, str], also: list[str]) -> Response:
     shop = request.app.state.shop
     found = find_upload(shop, upload_id, by=by)
     try:
-        receipts = load_upload(shop, found, chosen, also=also, now=request.app.state.clock())
+        receipts, failed = load_upload(shop, found, chosen, also=also, now=request.app.state.clock())
     except ShopkeeperError as error:
         headers, _ = headers_of(shop, found, chosen)
         return _columns(request, found, headers, (), error, 422)
-    return page(request, "upload_done.html", upload=found, receipts=receipts)
+    return page(request, "upload_done.html", upload=found, receipts=receipts, failed=failed)
 
 
 def _columns(
@@ -123,6 +121,7 @@ def _columns(
     status: int = 200,
     *,
     preview: object = None,
+    also: object = None,
 ) -> Response:
     return page(
         request,
@@ -135,7 +134,7 @@ def _columns(
         error=error,
         faults=getattr(error, "faults", ()),
         preview=preview,
-        also=also_of(request.app.state.shop, found) if preview else {},
+        also=also or {},
         prefix=_PREFIX,
     )
 
