@@ -1,4 +1,8 @@
+from datetime import date
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shopkeeper.base.errors import MissingError
 from shopkeeper.schema.table import Column, Partition, Table, TableKind, Type
@@ -46,3 +50,10 @@ def test_a_wrong_table_cannot_be_declared() -> None:
         Table("t", "t", (column,), ("b",))
     with pytest.raises(ValueError, match="go together"):
         Table("t", "t", (column,), ("a",), partition=Partition.DAY)
+
+
+@given(st.dates(date(1950, 1, 1), date(2100, 12, 31)), st.sampled_from([Partition.DAY, Partition.MONTH]))
+def test_a_day_lies_in_the_part_of_its_number(day: date, partition: Partition) -> None:
+    number = partition.number(day)
+    assert partition.first_day(number) <= day < partition.first_day(number + 1)
+    assert Partition.MONTH.number(date(1970, 1, 31)) == Partition.DAY.number(date(1970, 1, 1)) == 0

@@ -144,7 +144,7 @@ def commit(lake: Lake, engine: DuckDBEngine, settled: Settled, note: dict[str, s
         return lake.append(name, files, note)
     partitions = _touched(lake, engine, settled)
     files = engine.write(_query(settled, _rewritten(settled, partitions)), table, inputs)
-    numbers = None if partitions is None else {_partition_number(table, day) for day in partitions}
+    numbers = None if partitions is None else {table.partition.number(day) for day in partitions}
     return lake.replace(
         name,
         files,
@@ -309,13 +309,6 @@ def _in_partitions(table: Table, partitions: list[date], alias: str) -> str:
     unit = "month" if table.partition is Partition.MONTH else "day"
     days = ", ".join(f"DATE '{day}'" for day in partitions)
     return f"CAST(date_trunc('{unit}', {alias}.{table.partition_column}) AS DATE) IN ({days})"
-
-
-def _partition_number(table: Table, day: date) -> int:
-    """Iceberg's value of a partition: months or days since 1970."""
-    if table.partition is Partition.MONTH:
-        return (day.year - 1970) * 12 + day.month - 1
-    return (day - date(1970, 1, 1)).days
 
 
 def _quoted(text: str) -> str:

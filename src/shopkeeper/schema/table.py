@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from enum import StrEnum
 
 from shopkeeper.base.errors import MissingError
@@ -39,12 +40,25 @@ class TableKind(StrEnum):
     DERIVED = "derived"
 
 
+_BEGIN = date(1970, 1, 1)
+
+
 class Partition(StrEnum):
-    """How the files of a table are cut."""
+    """How the files of a table are cut; a part has Iceberg's number, of days or months since 1970."""
 
     NONE = "none"
     DAY = "day"
     MONTH = "month"
+
+    def number(self, day: date) -> int:
+        """The number of the part that a day lies in."""
+        return (day.year - _BEGIN.year) * 12 + day.month - 1 if self is Partition.MONTH else (day - _BEGIN).days
+
+    def first_day(self, number: int) -> date:
+        """The first day of a part."""
+        if self is Partition.MONTH:
+            return date(_BEGIN.year + number // 12, number % 12 + 1, 1)
+        return _BEGIN + timedelta(days=number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,10 +125,7 @@ def _ends(table: Table, partition: int | None) -> date:
     """The day after the last one of a partition."""
     if partition is None:
         return date.min
-    if table.partition is Partition.MONTH:
-        year, month = divmod(partition + 1, 12)
-        return date(1970 + year, month + 1, 1)
-    return date(1970, 1, 1) + timedelta(days=partition + 1)
+    return table.partition.first_day(partition + 1)
 
 
 def _bundles(files: list[DataFile], target: int) -> Iterator[list[DataFile]]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from shopkeeper.schema.table import Partition
 from shopkeeper.storage.lake import Lake
 
 __all__ = ["Part", "parts"]
@@ -47,15 +48,10 @@ def parts(lake: Lake, name: str, rows: int = _ROWS) -> list[Part]:
     found: list[Part] = []
     first, held = None, 0
     for month in sorted(months):
-        first, held = first or _first_day(month), held + months[month]
+        first, held = first or Partition.MONTH.first_day(month), held + months[month]
         if held >= rows:
-            found.append(Part(first, _first_day(month + 1) - timedelta(days=1)))
+            found.append(Part(first, Partition.MONTH.first_day(month + 1) - timedelta(days=1)))
             first, held = None, 0
     if first is not None:
-        found.append(Part(first, _first_day(max(months) + 1) - timedelta(days=1)))
+        found.append(Part(first, Partition.MONTH.first_day(max(months) + 1) - timedelta(days=1)))
     return found
-
-
-def _first_day(month: int) -> date:
-    year, of_year = divmod(month, 12)
-    return date(1970 + year, of_year + 1, 1)

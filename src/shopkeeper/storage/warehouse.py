@@ -115,7 +115,7 @@ def replace_days(
     files = engine.write(query, table, inputs)
     if before is not None and table.partition is Partition.MONTH:
         files += engine.write(_kept_query(table, days), table)
-    partitions = {_partition_value(table, day) for day in days}
+    partitions = {table.partition.number(day) for day in days}
     with _noted(leases, name, files):
         return lake.replace(
             name,
@@ -234,10 +234,3 @@ def _kept_query(table: Table, days: Sequence[date]) -> Query:
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
-
-
-def _partition_value(table: Table, day: date) -> int:
-    """Iceberg's value of a partition: months or days since 1970."""
-    if table.partition is Partition.MONTH:
-        return (day.year - 1970) * 12 + day.month - 1
-    return (day - date(1970, 1, 1)).days
