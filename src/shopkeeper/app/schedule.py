@@ -13,7 +13,7 @@ from uuid import uuid4
 from shopkeeper.app.log import logger
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.clock import zone
-from shopkeeper.base.errors import ConflictError, MissingError, ShopkeeperError
+from shopkeeper.base.errors import ConflictError, MissingError, ShopkeeperError, UnavailableError
 from shopkeeper.storage.state.jobs import Job, Retry
 
 __all__ = ["Work", "Worker", "ask_run", "next_time", "work_of"]
@@ -81,10 +81,10 @@ def ask_run(shop: Shop) -> Job:
     """Has the worker do the job `run` as soon as it can; one that runs at this moment goes on.
 
     Raises:
-        MissingError: The settings have no worker.
+        UnavailableError: The settings have no worker.
     """
     if not shop.settings.schedule.enabled:
-        raise MissingError("no worker runs by itself: schedule.enabled is false", next_step="shopkeeper run")
+        raise UnavailableError("no worker runs by itself: schedule.enabled is false", next_step="shopkeeper run")
     return shop.state.jobs.plan("run", now(shop))
 
 
