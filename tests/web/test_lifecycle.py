@@ -97,6 +97,17 @@ def test_wrong_cut_points_are_told_in_the_language_and_stay_in_the_form(
         assert re.search(r'name="lapsed_days"[^>]* value="10"', answer.text)
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "must be at most 36500"), ("zh", "应不大于 36500")])
+def test_a_cut_point_too_far_away_is_refused_in_the_language(
+    client: httpx.Client, shop: Shop, language: str, words: str
+) -> None:
+    client.cookies.set(LANGUAGE_COOKIE, language)
+    answer = post(client, f"{PAGE}/save", _fields(shop, sleeping_days="999999", lapsed_days="9999999"), form=PAGE)
+    assert answer.status_code == 422
+    assert answer.text.count(words) == 2
+    assert "Input should" not in answer.text
+
+
 def test_points_of_rfm_are_four_inputs_each(client: httpx.Client, shop: Shop) -> None:
     shown = client.get(PAGE).text
     for name, values in newest(shop, "rfm").settings.model_dump().items():
