@@ -1,5 +1,6 @@
 """A copy of a whole shop and its way back, through the use cases."""
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,44 @@ def test_a_shop_with_its_catalog_elsewhere_is_not_restored_over_itself(
     old = Lake(tmp_path / "shop" / "lake", url)
     assert all(file.startswith(str(tmp_path / "shop")) for file in old.files("product"))
     old.close()
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of a shop; the environment names a catalog elsewhere for those made from it."""
+    with init(tmp_path / "shop") as made:
+        warehouse.append_rows(made.lake, made.duckdb, "product", filled("product", [{"product_id": "a"}]))
+        backup(made, tmp_path / "copy.tar", with_keys=True)
+    monkeypatch.setenv("SHOPKEEPER_STORAGE__CATALOG_URL", f"sqlite:///{tmp_path / 'elsewhere.db'}")
+    return tmp_path / "copy.tar"
+
+
+def test_a_state_that_fails_leaves_the_catalog_elsewhere_empty(
+    elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = tmp_path / "taken.db"
+    taken.write_bytes(b"a shop's state")
+    with monkeypatch.context() as named:
+        named.setenv("SHOPKEEPER_STORAGE__STATE_URL", f"sqlite:///{taken}")
+        with pytest.raises(AlreadyThereError):
+            restore(elsewhere, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    restore(elsewhere, tmp_path / "new")
+    with open_shop(tmp_path / "new") as back:
+        assert back.lake.tables() == ["product"]
+
+
+def test_a_killed_restore_says_how_to_empty_the_catalog_elsewhere(elsewhere: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new"
+    subprocess.run([sys.executable, "-c", KILL, "_compare", str(elsewhere), str(target)], check=False)
+    with pytest.raises(StorageError, match="DELETE FROM iceberg_tables WHERE catalog_name = 'shop'"):
+        open_shop(target)
+    subprocess.run(["rm", "-r", str(target)], check=True)
+    with pytest.raises(AlreadyThereError, match=r"killed restore .* DELETE FROM iceberg_tables"):
+        restore(elsewhere, target)
+    with sqlite3.connect(tmp_path / "elsewhere.db") as catalog:
+        catalog.execute("DELETE FROM iceberg_tables WHERE catalog_name = 'shop'")
+    catalog.close()
+    restore(elsewhere, target)
+    with open_shop(target) as back:
+        assert back.lake.tables() == ["product"]

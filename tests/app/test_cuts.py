@@ -1,6 +1,7 @@
 """Cut-points are versions: who set them, when, what before; `run` uses the newest and does again what hangs on it."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -126,6 +127,65 @@ def test_saving_what_is_there_makes_no_version_and_two_at_once_are_told(shop: Sh
     save_cuts(shop, "lifecycle", {"sleeping_days": 80}, by="ann", now=NOW, expected=1)
     with pytest.raises(ConflictError, match="version 2 by now, not 1"):
         save_cuts(shop, "lifecycle", {"sleeping_days": 70}, by="bob", now=NOW, expected=1)
+
+
+def test_of_many_who_save_from_one_version_at_once_one_does(shop: Shop) -> None:
+    def save(days: int) -> str:
+        try:
+            save_cuts(shop, "lifecycle", {"sleeping_days": days}, by="ann", now=NOW, expected=1)
+        except ConflictError:
+            return "told"
+        return "saved"
+
+    assert newest(shop, "lifecycle").number == 1
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(save, range(50, 58))) == ["saved", *["told"] * 7]
+    assert [each.number for each in versions(shop, "lifecycle")] == [2, 1]
+
+
+def test_the_furthest_cut_points_run_and_further_ones_are_refused(shop: Shop) -> None:
+    furthest = {
+        "new_days": 36_500, "sleeping_gaps": 999, "lapsed_gaps": 1_000, "shortest": 36_500, "longest": 36_500,
+        "usual": 36_500, "sleeping_days": 36_499, "lapsed_days": 36_500, "trend_factor": 1_000,
+    }  # fmt: skip
+    save_cuts(shop, "lifecycle", furthest, by="ann", now=NOW)
+    most = 10**12
+    cuts = (most - 3, most - 2, most - 1, most)
+    save_cuts(shop, "rfm", {"recency_cuts": (1, 2, 3, 36_500), "frequency_cuts": cuts, "monetary_cuts": cuts},
+              by="ann", now=NOW)  # fmt: skip
+    assert run(shop, ("person", "product_fact", "basket", "person_habit", "profile", "lifecycle_balance")).steps
+    for name, value in furthest.items():
+        for further in (value * 40, "inf", "nan"):
+            with pytest.raises(FaultsError) as caught:
+                save_cuts(shop, "lifecycle", {name: further}, by="ann", now=NOW)
+            assert f"lifecycle.{name}" in {fault.path for fault in caught.value.faults}
+    for name in ("recency_cuts", "frequency_cuts", "monetary_cuts"):
+        with pytest.raises(FaultsError):
+            save_cuts(shop, "rfm", {name: (1, 2, 3, 10**14)}, by="ann", now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "english", "chinese"),
+    [
+        ("lifecycle", "sleeping_days", "many", "is not a whole number", "不是整数"),
+        ("lifecycle", "sleeping_days", 1.5, "is not a whole number", "不是整数"),
+        ("lifecycle", "usual", "many", "is not a number", "不是数字"),
+        ("lifecycle", "usual", "inf", "is not a number", "不是数字"),
+        ("lifecycle", "usual", "0", "must be more than 0", "应大于 0"),
+        ("lifecycle", "new_days", 0, "must be at least 1", "应不小于 1"),
+        ("lifecycle", "new_days", 999_999, "must be at most 36500", "应不大于 36500"),
+        ("rfm", "recency_cuts", (1, 2, 2, 4), "must rise and not be negative", "应逐个递增且不为负"),
+    ],
+)
+def test_what_is_wrong_with_a_number_is_said_in_both_languages(
+    shop: Shop, kind: str, name: str, value: object, english: str, chinese: str
+) -> None:
+    with pytest.raises(FaultsError) as caught:
+        save_cuts(shop, kind, {name: value}, by="ann", now=NOW)
+    (fault,) = caught.value.faults
+    assert fault.path == f"{kind}.{name}"
+    assert fault.said("en") == f"{english} (given: {value!r})"
+    assert fault.said("zh") == f"{chinese}（填写的是 {value!r}）"
 
 
 def test_every_fault_of_cut_points_at_its_path(shop: Shop) -> None:

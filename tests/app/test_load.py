@@ -25,7 +25,8 @@ from shopkeeper.app.load import (
 )
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.clock import system_clock
-from shopkeeper.base.errors import ConflictError, DataError, MissingError, ShopkeeperError, UsageError
+from shopkeeper.base.errors import ConflictError, DataError, MissingError, ShopkeeperError, StorageError, UsageError
+from shopkeeper.collect.reader import BATCH_ROWS
 from shopkeeper.schema.query import Query
 
 HEADER = "小票号,行号,会员卡号,门店编码,商品编码,交易时间,数量,实收金额\n"
@@ -92,6 +93,20 @@ def test_a_failed_load_is_recorded_and_changes_nothing(shop: Shop) -> None:
     with pytest.raises(ShopkeeperError):
         load(shop, "order_line", [_file(shop, "colour,shape\nred,round\n")], source="till")
     assert _rows(shop) == 0
+
+
+def test_what_a_database_says_of_a_row_is_told_and_not_recorded(shop: Shop) -> None:
+    # The row that breaks comes long after those that the mapping is proposed from.
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {2 * BATCH_ROWS})"
+    broken = f"CASE WHEN i < {2 * BATCH_ROWS} THEN '$.a' ELSE '$13812345678' END"
+    query = f"{numbers} SELECT i AS product_id, json_extract('{{}}', {broken}) AS name FROM n"
+    with pytest.raises(StorageError, match="13812345678"):
+        load(shop, "product", [f"sqlite:///{shop.folder / 'other.db'}"], source="erp", query=query)
+    (record,) = shop.state.loads.recent()
+    assert record.state == "failed"
+    assert record.error is not None
+    assert "the database did not answer" in record.error
+    assert "13812345678" not in record.error
 
 
 def test_headers_that_say_nothing_name_what_is_missing(shop: Shop) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from shopkeeper.app.run import RunReport, run
 from shopkeeper.app.shop import Shop, init, open_shop
-from shopkeeper.base.errors import MissingError
+from shopkeeper.base.errors import DataError, MissingError
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.tables import table
 from shopkeeper.storage import warehouse
@@ -197,3 +197,16 @@ def test_a_run_on_a_reopened_shop_goes_on_where_the_other_ended(shop: Shop) -> N
     shop.close()
     with open_shop(shop.folder) as again:
         assert set(_refreshed(_run(again)).values()) == {"nothing"}
+
+
+def test_what_a_step_failed_on_is_told_and_not_recorded(tmp_path: Path) -> None:
+    with init(tmp_path / "shop") as shop:
+        lines = [_line(1, FIRST, "c1", "p1", 87_654_321_098_765, line=number) for number in (1, 2)]
+        warehouse.append_rows(shop.lake, shop.duckdb, "order_line", _rows("order_line", lines))
+        with pytest.raises(DataError, match=r"175308642197530"):
+            run(shop, until="basket")
+        (record,) = shop.state.runs.recent()
+        assert record.state == "failed"
+        assert record.error is not None
+        assert "met a value it cannot take" in record.error
+        assert "175308642197530" not in record.error

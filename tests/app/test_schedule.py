@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shopkeeper.app.log import configure_log
 from shopkeeper.app.schedule import Work, Worker, next_time, work_of
 from shopkeeper.app.shop import Shop, init, open_shop
 from shopkeeper.base.errors import ConflictError, DataError, MissingError
+from shopkeeper.base.settings import LogSettings
+from shopkeeper.schema.query import Query
 
 ZONES = ("America/New_York", "Asia/Shanghai", "Europe/London", "Australia/Lord_Howe", "America/St_Johns", "UTC")
 START = datetime(2026, 9, 1, 0, 0, tzinfo=UTC)
@@ -175,6 +178,24 @@ def test_an_error_nobody_expected_is_noted_and_the_worker_goes_on(shop: Shop, cl
     assert re.fullmatch(r"KeyError in test_schedule\.py, line \d+", job.last_error)
     worker.tick()
     assert done == ["works"]
+
+
+def test_what_duckdb_says_of_a_row_reaches_neither_the_log_nor_the_job(
+    shop: Shop, clock: Hands, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = Query.from_sql("SELECT CAST('13812345678x' AS BIGINT) AS n", name="numbers")
+    with pytest.raises(DataError, match="13812345678x"):
+        shop.arrow(query)
+    configure_log(LogSettings())
+    worker = Worker(shop, [_hourly("casts", lambda: shop.arrow(query))])
+    worker.plan()
+    clock.on(hours=1)
+    job = worker.tick()
+    assert job is not None
+    assert job.last_error == "numbers met a value it cannot take: ConversionException"
+    logged = capsys.readouterr().err
+    assert "numbers met a value" in logged
+    assert "13812345678" not in logged
 
 
 def test_a_success_forgets_the_failures(shop: Shop, clock: Hands) -> None:

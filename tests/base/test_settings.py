@@ -95,6 +95,16 @@ def test_a_wrong_secret_is_not_repeated(tmp_path: Path, monkeypatch: pytest.Monk
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("section", ["STORAGE", "SCHEDULE"])
+def test_a_malformed_section_with_a_secret_in_it_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str
+) -> None:
+    monkeypatch.setenv(f"SHOPKEEPER_{section}", '{"state_url": "postgresql://u:s3cret@h/x"')
+    with pytest.raises(SettingsError, match=section.lower()) as caught:
+        read_settings(tmp_path)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="toml:"):
         read_settings(_written(tmp_path, "[chain"))

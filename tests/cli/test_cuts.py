@@ -30,6 +30,10 @@ def test_what_is_wrong_is_said_with_its_path(says: Says) -> None:
     assert wrong.code == 2
     assert "lifecycle.sleeping_days" in wrong.err
     assert "lifecycle.new_days" in wrong.err
+    far = says("cuts", "set", "lifecycle", "sleeping_days=999999", "lapsed_days=9999999", "usual=inf")
+    assert far.code == 2
+    assert far.err.count("应不大于 36500") == 2
+    assert "lifecycle.usual: 不是数字" in far.err
     assert says("cuts", "set", "lifecycle", "sleeping_days").code == 2
     assert says("cuts", "back", "lifecycle", "9").code == 1
     assert says("cuts", "show", "xyz").code == 2

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shopkeeper.base.errors import DataError, QueryError, ShopkeeperError, UnavailableError, UsageError
+from shopkeeper.base.errors import DataError, QueryError, ShopkeeperError, StorageError, UnavailableError, UsageError
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.tables import table as declared
 from shopkeeper.storage import warehouse
@@ -205,6 +205,26 @@ def test_an_error_of_duckdb_comes_out_as_ours(theirs: type[duckdb.Error]) -> Non
         raise theirs("why")
     assert type(caught.value) is duckdb_module.ERRORS[theirs]
     assert "table x" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "advice"),
+    [
+        (duckdb.OutOfMemoryException, "raise engine.memory_limit or free the disk"),
+        (duckdb.IOException, "free the disk"),
+        (duckdb.InterruptException, "do the same again"),
+        (duckdb.TransactionException, "do the same again"),
+        (duckdb.HTTPException, "can be reached"),
+        (duckdb.InternalException, "shopkeeper doctor"),
+    ],
+)
+def test_each_failure_has_the_advice_that_helps(theirs: type[duckdb.Error], advice: str) -> None:
+    with pytest.raises(StorageError) as caught, duckdb_module.translated("table x"):
+        raise theirs("why")
+    assert advice in str(caught.value)
+    assert ("memory_limit" in str(caught.value)) == (theirs is duckdb.OutOfMemoryException)
+    assert "why" in str(caught.value)
+    assert "why" not in caught.value.noted
 
 
 def test_a_file_removed_after_planning_is_planned_again(lake: Lake, engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from shopkeeper.base.errors import (
     UnavailableError,
     UsageError,
 )
-from shopkeeper.storage.state import State
+from shopkeeper.storage.state import State, tables
 from shopkeeper.storage.state.assignments import HOLDOUT
 from shopkeeper.storage.state.jobs import Retry
 from shopkeeper.storage.state.password import Passwords
+from shopkeeper.storage.state.settings import Setting
 from shopkeeper.storage.state.tables import HEAD, METADATA
 
 MINUTE = timedelta(minutes=1)
@@ -285,6 +287,32 @@ def test_settings_keep_every_version(state: State, now: datetime) -> None:
     before = state.settings.get("lifecycle", at=now + MINUTE)
     assert before is not None
     assert before.value == {"sleeping": 90}
+
+
+def test_of_two_who_set_from_one_version_the_later_is_told(state: State, now: datetime) -> None:
+    state.settings.put("lifecycle", {"sleeping": 90}, by="ann", now=now, expected=0)
+    state.settings.put("lifecycle", {"sleeping": 60}, by="bob", now=now, expected=1)
+    with pytest.raises(ConflictError, match="version 2 by now, not 1"):
+        state.settings.put("lifecycle", {"sleeping": 70}, by="cat", now=now, expected=1)
+    assert [one.set_by for one in state.settings.history("lifecycle")] == ["bob", "ann"]
+
+
+@pytest.mark.parametrize(("value", "expected", "versions"), [(1, None, 1), (2, None, 2), (2, 0, 1)])
+def test_who_sets_while_another_sets_the_same_version_looks_again(
+    state: State, now: datetime, value: int, expected: int | None, versions: int
+) -> None:
+    first = Setting("x", 1, 1, "ann", now)
+    with ThreadPoolExecutor(1) as pool:
+        with state.database.write() as connection:
+            connection.execute(tables.settings.insert().values({key: getattr(first, key) for key in Setting.__slots__}))
+            later = pool.submit(state.settings.put, "x", value, by="bob", now=now, expected=expected)
+            with pytest.raises(TimeoutError):
+                later.result(timeout=0.3)
+        if expected is None:
+            assert (later.result().version, later.result().set_by) == (versions, "ann" if value == 1 else "bob")
+        else:
+            assert isinstance(later.exception(), ConflictError)
+    assert len(state.settings.history("x")) == versions
 
 
 def test_the_audit_log_shows_any_tampering(state: State, now: datetime) -> None:

@@ -387,3 +387,12 @@ def test_the_spec_of_a_chart_is_plain_json(open_page: Opened) -> None:
     text = page.locator("#chart-weeks script").text_content()
     assert text is not None
     assert json.loads(text)["kind"] == "labelled"
+
+
+def test_a_preview_of_cut_points_that_fails_says_so(open_page: Opened) -> None:
+    page = open_page("/people/lifecycle")
+    page.route("**/people/lifecycle/preview", lambda route: route.fulfill(status=409, body="no"))
+    page.get_by_role("button", name="Who would move?").first.click()
+    shown = page.get_by_text("It could not be worked out. Try again.")
+    shown.wait_for()
+    assert shown.evaluate("each => each.id") == "moves-lifecycle"

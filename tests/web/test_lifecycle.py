@@ -1,16 +1,17 @@
 """The lifecycle page edits cut-points as versions; members' pages say what they cover."""
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
 
 from shopkeeper.app.cuts import newest, versions
 from shopkeeper.app.pages.coverage import coverage_page, covered
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.shop import Shop, init
 from shopkeeper.schema.query import Query
 from shopkeeper.web.language import LANGUAGE_COOKIE
-from tests.web.conftest import post
+from tests.web.conftest import new_session, post, serving, token
 
 PAGE = "/people/lifecycle"
 MEMBERS_PAGES = (
@@ -58,10 +59,29 @@ def test_preview_changes_nothing_save_makes_a_version_and_back_another(client: h
 
     late = post(client, f"{PAGE}/save", _fields(shop, expected="1", sleeping_days="40"), form=PAGE)
     assert late.status_code == 409
+    client.cookies.set(LANGUAGE_COOKIE, "zh")
+    late = post(client, f"{PAGE}/save", _fields(shop, expected="1", sleeping_days="40"), form=PAGE)
+    assert "其间已有人保存了别的分界点。请查看后再保存。" in late.text
+    client.cookies.delete(LANGUAGE_COOKIE)
     back = post(client, f"{PAGE}/back", {"kind": "lifecycle", "version": "1"}, form=PAGE)
     assert back.status_code == 303
     assert newest(shop, "lifecycle").label == versions(shop, "lifecycle")[-1].label
     assert "People still carry other cut-points" not in client.get(PAGE).text
+
+
+def test_before_the_first_profile_the_preview_says_so(tmp_path: Path) -> None:
+    with init(tmp_path / "new") as shop:
+        shop.state.users.add("ada", "a long enough password", "admin", now=shop.clock())
+        with serving(shop) as address, httpx.Client(base_url=address, timeout=60) as client:
+            client.cookies.set("shopkeeper_session", new_session(shop))
+            data = _fields(shop) | {"csrf": token(client, PAGE)}
+            asked = client.post(f"{PAGE}/preview", data=data, headers={"origin": address, "hx-request": "true"})
+            assert asked.status_code == 200, "htmx drops what failed"
+            assert "Nobody has a profile yet" in asked.text
+            assert "<html" not in asked.text
+            plain = client.post(f"{PAGE}/preview", data=data, headers={"origin": address})
+            assert plain.status_code == 404
+            assert "Nobody has a profile yet" in plain.text
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "is 10, not more than 50"), ("zh", "是 10，应为大于 50")])
@@ -75,6 +95,17 @@ def test_wrong_cut_points_are_told_in_the_language_and_stay_in_the_form(
         assert answer.status_code == 422
         assert words in answer.text
         assert re.search(r'name="lapsed_days"[^>]* value="10"', answer.text)
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "must be at most 36500"), ("zh", "应不大于 36500")])
+def test_a_cut_point_too_far_away_is_refused_in_the_language(
+    client: httpx.Client, shop: Shop, language: str, words: str
+) -> None:
+    client.cookies.set(LANGUAGE_COOKIE, language)
+    answer = post(client, f"{PAGE}/save", _fields(shop, sleeping_days="999999", lapsed_days="9999999"), form=PAGE)
+    assert answer.status_code == 422
+    assert answer.text.count(words) == 2
+    assert "Input should" not in answer.text
 
 
 def test_points_of_rfm_are_four_inputs_each(client: httpx.Client, shop: Shop) -> None:

@@ -202,7 +202,13 @@ def test_somebody_unknown_is_said_to_be_unknown_with_a_way_back(client: httpx.Cl
     page = client.get("/people/none").text
     assert "No person has this id." in page
     assert 'href="/people"' in page
-    assert "No person has this id." not in client.get("/nowhere").text
+    for path in ("/nowhere", "/people?segment=gone", "/people/none/baskets/till/1"):
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert "No person has this id." not in answer.text
+    gone = post(client, "/people/lifecycle/back", {"kind": "rfm", "version": "99"}, form="/people/lifecycle")
+    assert gone.status_code == 404
+    assert "No person has this id." not in gone.text
 
 
 def test_quality_is_checked_from_the_page(client: httpx.Client) -> None:

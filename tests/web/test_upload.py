@@ -187,12 +187,47 @@ def test_a_run_is_asked_of_the_worker(client: httpx.Client, shop: Shop) -> None:
     assert job.next_at is not None
     assert job.next_at <= shop.clock()
     assert 'hx-trigger="every 3s"' in client.get("/data/jobs").text
-    done: list[str] = []
-    worker = Worker(shop, [Work("run", lambda: done.append("run"), lambda after: after + timedelta(days=1))])
+    shown: list[str] = []
+    doing = lambda: shown.append(client.get("/data/jobs").text)  # noqa: E731
+    worker = Worker(shop, [Work("run", doing, lambda after: after + timedelta(days=1))])
     assert worker.tick() is not None
-    assert done == ["run"]
+    assert "A run is under way" in shown[0]
+    assert "Run now" not in shown[0]
     assert 'hx-trigger="every 3s"' not in client.get("/data/jobs").text
     shop.state.jobs.drop("run")
+
+
+def test_a_run_that_no_worker_takes_waits_and_is_not_followed_for_ever(client: httpx.Client, shop: Shop) -> None:
+    shop.state.jobs.plan("run", shop.clock() - timedelta(minutes=5))
+    try:
+        page = client.get("/data/jobs").text
+        assert "A run waits for the worker." in page
+        assert "under way" not in page
+        assert "Run now" in page
+        assert 'hx-trigger="every 3s"' not in page
+    finally:
+        shop.state.jobs.drop("run")
+
+
+def test_without_a_worker_no_run_is_offered_and_one_asked_for_says_why(tmp_path: Path) -> None:
+    with init(tmp_path / "own", {"schedule.enabled": False}) as shop:
+        shop.state.users.add("ada", "a long enough password", "admin", now=shop.clock())
+        with serving(shop) as address, httpx.Client(base_url=address, timeout=60) as client:
+            client.cookies.set("shopkeeper_session", new_session(shop))
+            page = client.get("/data/jobs").text
+            assert "Run now" not in page
+            assert "shopkeeper run" in page
+            answer = post(client, "/data/run", {}, form="/upload")
+            assert answer.status_code == 503
+            assert "schedule.enabled is false" in answer.text
+            sent = client.post(
+                "/upload", data={"csrf": token(client, "/upload"), "table": "order_line", "source": "till"},
+                files={"file": ("t.csv", TICKETS)}, headers={"origin": address},
+            )  # fmt: skip
+            _act(client, sent.headers["location"], "try")
+            loaded = _act(client, sent.headers["location"], "load", {})
+            assert "Refused rows" in loaded.text or "Show the table" in loaded.text
+            assert "Run now" not in loaded.text
 
 
 def test_a_waiting_file_is_in_the_clear_nowhere(

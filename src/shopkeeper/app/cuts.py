@@ -1,6 +1,7 @@
 """The cut-points of lifecycle and RFM: versions in the state store, of which the settings file gives the first."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -146,7 +147,9 @@ def save_cuts(
     if settings == before.settings:
         return before
     keep_filed(shop, kind)
-    saved = shop.state.settings.put(_name(kind), settings.model_dump(mode="json"), by=by, now=now)
+    saved = shop.state.settings.put(
+        _name(kind), settings.model_dump(mode="json"), by=by, now=now, expected=before.number
+    )
     after = newest(shop, kind)
     detail = {"version": saved.version, "changed": {name: list(pair) for name, pair in after.changed.items()}}
     shop.state.audit.append(by, "cuts.save", kind, now=now, detail=detail)
@@ -169,7 +172,10 @@ def keep_filed(shop: Shop, kind: str) -> None:
     """Keeps what the settings file says as a version, where it holds and is not kept yet."""
     found = newest(shop, kind)
     if found.set_at is None:
-        shop.state.settings.put(_name(kind), found.settings.model_dump(mode="json"), by=FILE, now=now(shop))
+        value = found.settings.model_dump(mode="json")
+        # Whoever was faster kept the same, or a person's version, which holds.
+        with suppress(ConflictError):
+            shop.state.settings.put(_name(kind), value, by=FILE, now=now(shop), expected=found.number - 1)
 
 
 def cuts_of(settings: CutSettings) -> LifecycleCuts | RFMCuts:

@@ -39,7 +39,7 @@ def make_offer_plan(shop: Shop, as_of: date) -> pa.Table:
         rows = shop.engine.arrow(plan_rows(campaign, as_of))
         return offer_plan(campaign, rows, scores, as_of, seed=_SEED, holdouts=holdouts)
     except (DataError, MissingError) as error:
-        logger("engage").info("no offer plan", why=error.message)
+        logger("engage").info("no offer plan", why=error.noted)
         return arrow_schema(declared_table("offer_plan")).empty_table()
 
 

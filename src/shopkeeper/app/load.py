@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from shopkeeper.app.lease import loading
-from shopkeeper.app.log import logger
+from shopkeeper.app.log import logger, noted
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import DataError, MissingError, ShopkeeperError, UsageError
 from shopkeeper.collect.load import Loader, Preview
@@ -175,7 +175,7 @@ def load(
                 progress=told,
             )
         except ShopkeeperError as error:
-            shop.state.loads.fail(record.id, error.message, now=now(shop))
+            shop.state.loads.fail(record.id, noted(error), now=now(shop))
             raise
     counts = {key: value for key, value in asdict(receipt).items() if key not in {"table", "watermark"}}
     shop.state.loads.finish(record.id, counts, now=now(shop), watermark=receipt.watermark or watermark)

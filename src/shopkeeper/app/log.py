@@ -2,13 +2,16 @@
 
 import logging
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import structlog
 
+from shopkeeper.base.errors import ShopkeeperError
 from shopkeeper.base.settings import LogSettings
 
-__all__ = ["PRIVATE_KEYS", "configure_log", "logger"]
+__all__ = ["PRIVATE_KEYS", "configure_log", "logger", "noted"]
 
 PRIVATE_KEYS = frozenset(
     {"phone", "email", "name", "address", "identifier", "raw", "value", "body", "password", "token", "key", "cookie"}
@@ -42,6 +45,14 @@ def configure_log(settings: LogSettings) -> None:
 def logger(room: str) -> Any:
     """Gives the logger of a room."""
     return structlog.get_logger(room=room)
+
+
+def noted(error: Exception) -> str:
+    """What the log and the records keep of an error: no words of a foreign one, which may quote the row it met."""
+    if isinstance(error, ShopkeeperError):
+        return error.noted
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
 
 
 def _without_private(_logger: Any, _method: str, entry: Any) -> Any:

@@ -67,7 +67,7 @@ def make_scores(shop: Shop, as_of: date) -> pa.Table:
         stored = _stored(shop, as_of, features, code_hash())
         found = stored or _learn(shop, features, as_of)
     except DataError as error:
-        logger("learn").warning("no response model", why=error.message)
+        logger("learn").warning("no response model", why=error.noted)
         return arrow_schema(declared_table("score")).empty_table()
     model = blend.from_bytes(shop.models.get(RESPONSE, found["version"]).files[_MODEL_FILE])
     return response.score(model, features, as_of, found["version"])

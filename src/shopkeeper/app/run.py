@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from shopkeeper.app.changed import LINES, days_to_redo, has_other_records, others, people_to_redo
 from shopkeeper.app.cuts import KINDS, keep_filed
+from shopkeeper.app.log import noted
 from shopkeeper.app.plan import Plan
 from shopkeeper.app.shop import Shop, as_of_or_last, now
 from shopkeeper.app.steps import plans
@@ -103,7 +104,7 @@ def run(
             )
             reports.append(done)
     except Exception as error:
-        shop.state.runs.fail(record.id, f"{plan.name}: {error}", now=now(shop))
+        shop.state.runs.fail(record.id, f"{plan.name}: {noted(error)}", now=now(shop))
         raise
     shop.state.runs.finish(record.id, now=now(shop))
     return RunReport(day, shop.engine.name, tuple(reports))

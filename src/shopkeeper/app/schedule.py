@@ -3,17 +3,16 @@
 import glob
 import socket
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from shopkeeper.app.log import logger
+from shopkeeper.app.log import logger, noted
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.clock import zone
-from shopkeeper.base.errors import ConflictError, MissingError, ShopkeeperError
+from shopkeeper.base.errors import ConflictError, MissingError, UnavailableError
 from shopkeeper.storage.state.jobs import Job, Retry
 
 __all__ = ["Work", "Worker", "ask_run", "next_time", "work_of"]
@@ -81,10 +80,10 @@ def ask_run(shop: Shop) -> Job:
     """Has the worker do the job `run` as soon as it can; one that runs at this moment goes on.
 
     Raises:
-        MissingError: The settings have no worker.
+        UnavailableError: The settings have no worker.
     """
     if not shop.settings.schedule.enabled:
-        raise MissingError("no worker runs by itself: schedule.enabled is false", next_step="shopkeeper run")
+        raise UnavailableError("no worker runs by itself: schedule.enabled is false", next_step="shopkeeper run")
     return shop.state.jobs.plan("run", now(shop))
 
 
@@ -147,12 +146,8 @@ class Worker:
         renewal.start()
         try:
             work.do()
-        except ShopkeeperError as error:
-            return self._failed(work, str(error))
         except Exception as error:  # noqa: BLE001 - a job that breaks must not end the worker; it is noted and retried
-            # Not its words: a foreign error may quote the row it failed on, and this goes to the log and the state.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            return self._failed(work, f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}")
+            return self._failed(work, noted(error))
         finally:
             ended.set()
             renewal.join()

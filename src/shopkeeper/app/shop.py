@@ -16,7 +16,7 @@ from shopkeeper.base.settings import FILE_NAME, Settings, commented_toml, read_s
 from shopkeeper.collect.safe import Vault, open_vault
 from shopkeeper.schema.query import Query, Value
 from shopkeeper.schema.tables import table as declared_table
-from shopkeeper.storage.backup import is_unfinished
+from shopkeeper.storage.backup import EMPTYING, is_unfinished
 from shopkeeper.storage.engine import DuckDBEngine, Engine
 from shopkeeper.storage.keys import make_keys, read_keys
 from shopkeeper.storage.lake import Lake
@@ -65,7 +65,10 @@ class Shop:
             raise StorageError(
                 "the restore of this shop was killed before its end",
                 place=str(folder),
-                next_step=f"remove {folder}, then shopkeeper restore FILE --shop {folder}",
+                next_step=(
+                    f"remove {folder}, then shopkeeper restore FILE --shop {folder}; what is elsewhere must be emptied "
+                    f"before: of storage.catalog_url {EMPTYING}; of storage.state_url the database"
+                ),
             )
         if not (folder / FILE_NAME).exists():
             raise MissingError(

@@ -30,20 +30,33 @@ class ShopkeeperError(Exception):
         message: What was wrong, with the value.
         place: Where it was looked for (a file and line, a table, a path in a tree).
         next_step: What to do next, a command where there is one.
+        foreign: What a foreign library said; it may quote a row, so people are told it and no record keeps it.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, place: str | None = None, next_step: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, place: str | None = None, next_step: str | None = None, foreign: object = None
+    ) -> None:
         super().__init__(message)
-        self.message = message
+        self.own = message
+        self.message = message if foreign is None else f"{message}: {foreign}"
         self.place = place
         self.next_step = next_step
 
     def __str__(self) -> str:
+        return self._said(self.message)
+
+    @property
+    def noted(self) -> str:
+        """What logs and records keep of it: our own words, and the kind of the foreign error in place of its words."""
+        kind = f": {type(self.__cause__).__name__}" if self.own != self.message and self.__cause__ else ""
+        return self._said(f"{self.own}{kind}")
+
+    def _said(self, message: str) -> str:
         place = f" ({self.place})" if self.place else ""
         next_step = f" Next: {self.next_step}" if self.next_step else ""
-        return f"{self.message}{place}{next_step}"
+        return f"{message}{place}{next_step}"
 
 
 class UsageError(ShopkeeperError):

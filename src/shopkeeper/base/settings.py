@@ -16,6 +16,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shopkeeper.base.errors import Fault, SettingsError
@@ -42,6 +43,24 @@ FILE_NAME = "shopkeeper.toml"
 ENVIRONMENT_PREFIX = "SHOPKEEPER_"
 _SECRET = ("storage.catalog_options", "storage.catalog_url", "storage.state_url", "schedule.loads")
 
+_WHOLE, _NUMBER = ("is not a whole number", "不是整数"), ("is not a number", "不是数字")
+_NUMBERS = {
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": _NUMBER,
+    "greater_than": ("must be more than {gt:.15g}", "应大于 {gt:.15g}"),
+    "greater_than_equal": ("must be at least {ge:.15g}", "应不小于 {ge:.15g}"),
+    "less_than": ("must be less than {lt:.15g}", "应小于 {lt:.15g}"),
+    "less_than_equal": ("must be at most {le:.15g}", "应不大于 {le:.15g}"),
+    "int_parsing_size": ("is too large", "太大"),
+    "not_rising": ("must rise and not be negative", "应逐个递增且不为负"),
+}
+"""Pydantic's kinds of faults that numbers can have, said in both languages."""
+_CENTURY = 36_500
+
 
 def _time_zone(name: str) -> str:
     if name not in available_timezones():
@@ -59,7 +78,7 @@ def _clock_time(text: str) -> str:
 
 def _ascending(days: tuple[int, ...]) -> tuple[int, ...]:
     if any(first >= second for first, second in pairwise(days)) or min(days) < 0:
-        raise ValueError(f"{list(days)} must rise and not be negative")
+        raise PydanticCustomError("not_rising", "must rise and not be negative")
     return days
 
 
@@ -74,7 +93,10 @@ TimeZone = Annotated[str, AfterValidator(_time_zone)]
 TimeOfDay = Annotated[str, AfterValidator(_clock_time)]
 Rising = Annotated[tuple[int, ...], AfterValidator(_ascending)]
 Options = Annotated[tuple[str, ...], AfterValidator(_options)]
-FourCuts = Annotated[tuple[int, int, int, int], AfterValidator(_ascending)]
+Amount = Annotated[int, Field(le=10**12)]
+FourCuts = Annotated[tuple[Amount, Amount, Amount, Amount], AfterValidator(_ascending)]
+Days = Annotated[int, Field(le=_CENTURY)]
+FourDays = Annotated[tuple[Days, Days, Days, Days], AfterValidator(_ascending)]
 
 
 class _Section(BaseModel):
@@ -131,21 +153,43 @@ class ProfileSettings(_Section):
 class LifecycleSettings(_Section):
     """Cut-points of the lifecycle until the console or `shopkeeper cuts` sets others; what is computed says which."""
 
-    new_days: int = Field(30, ge=1, description="A person is new for so many days after the first visit.")
-    sleeping_gaps: float = Field(3.0, gt=0, description="More own rhythms than this without a visit is sleeping.")
-    lapsed_gaps: float = Field(6.0, gt=0, description="More own rhythms than this without a visit is lapsed.")
-    shortest: float = Field(7.0, gt=0, description="The shortest rhythm taken for a person's own, in days.")
-    longest: float = Field(120.0, gt=0, description="The longest rhythm taken for a person's own, in days.")
-    usual: float = Field(30.0, gt=0, description="The rhythm of people who have none yet, in days.")
-    sleeping_days: int = Field(90, ge=1, description="More days without a visit is sleeping, by fixed days.")
-    lapsed_days: int = Field(180, ge=2, description="More days without a visit is lapsed, by fixed days.")
-    trend_factor: float = Field(1.25, ge=1, description="How many times the 90 days before make a rising trend.")
+    new_days: int = Field(30, ge=1, le=_CENTURY, description="A person is new for so many days after the first visit.")
+    sleeping_gaps: float = Field(
+        3.0, gt=0, le=1_000, allow_inf_nan=False, description="More own rhythms than this without a visit is sleeping."
+    )
+    lapsed_gaps: float = Field(
+        6.0, gt=0, le=1_000, allow_inf_nan=False, description="More own rhythms than this without a visit is lapsed."
+    )
+    shortest: float = Field(
+        7.0,
+        gt=0,
+        le=_CENTURY,
+        allow_inf_nan=False,
+        description="The shortest rhythm taken for a person's own, in days.",
+    )
+    longest: float = Field(
+        120.0,
+        gt=0,
+        le=_CENTURY,
+        allow_inf_nan=False,
+        description="The longest rhythm taken for a person's own, in days.",
+    )
+    usual: float = Field(
+        30.0, gt=0, le=_CENTURY, allow_inf_nan=False, description="The rhythm of people who have none yet, in days."
+    )
+    sleeping_days: int = Field(
+        90, ge=1, le=_CENTURY, description="More days without a visit is sleeping, by fixed days."
+    )
+    lapsed_days: int = Field(180, ge=2, le=_CENTURY, description="More days without a visit is lapsed, by fixed days.")
+    trend_factor: float = Field(
+        1.25, ge=1, le=1_000, allow_inf_nan=False, description="How many times the 90 days before make a rising trend."
+    )
 
 
 class RfmSettings(_Section):
     """Cut-points of RFM until the console or `shopkeeper cuts` sets others; what is computed says which."""
 
-    recency_cuts: FourCuts = Field((7, 30, 60, 120), description="Days since the last purchase, at most: 5 to 2.")
+    recency_cuts: FourDays = Field((7, 30, 60, 120), description="Days since the last purchase, at most: 5 to 2.")
     frequency_cuts: FourCuts = Field((3, 6, 12, 24), description="At least so many orders in 365 days: 2 to 5 points.")
     monetary_cuts: FourCuts = Field((100, 500, 1000, 2000), description="At least so much in 365 days: 2 to 5 points.")
 
@@ -329,14 +373,19 @@ def _unknown_in(environment: Iterable[str]) -> Iterator[Fault]:
 
 
 def fault_of(detail: Mapping[str, Any]) -> Fault:
-    """What pydantic found wrong, at the dotted name of the setting."""
+    """What pydantic found wrong, at the dotted name of the setting; of numbers in Chinese too, as forms have them."""
     path = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         near = difflib.get_close_matches(path, [setting.name for setting in settings_table()], 1)
         return Fault(path, "is no setting" + (f"; did you mean {near[0]}?" if near else ""))
     message = str(detail["msg"]).removeprefix("Value error, ")
-    is_secret = path.startswith(_SECRET)
-    return Fault(path, message if is_secret else f"{message} (given: {detail['input']!r})")
+    if path.startswith(_SECRET) or any(secret.startswith(f"{path}.") for secret in _SECRET):
+        return Fault(path, message)
+    given, chinese = repr(detail["input"]), None
+    if detail["type"] in _NUMBERS:
+        message, chinese = (text.format(**detail.get("ctx", {})) for text in _NUMBERS[detail["type"]])
+        chinese = f"{chinese}（填写的是 {given}）"
+    return Fault(path, f"{message} (given: {given})", chinese)
 
 
 def _sections() -> list[tuple[str, type[BaseModel]]]:

@@ -30,7 +30,7 @@ class ParquetReader:
         try:
             self._file = pq.ParquetFile(path if isinstance(path, Path) else path.open("rb"))
         except pa.ArrowInvalid as error:
-            raise DataError(f"{path.name} is no Parquet file: {error}") from error
+            raise DataError(f"{path.name} is no Parquet file", foreign=error) from error
         self.headers = tuple(self._file.schema_arrow.names)
 
     @property

@@ -72,7 +72,7 @@ class DatabaseReader:
 def _failed(error: SQLAlchemyError, name: str) -> StorageError:
     """The driver's own words; SQLAlchemy's would repeat the statement with its values."""
     return StorageError(
-        f"the database did not answer: {getattr(error, 'orig', None) or type(error).__name__}", place=name
+        "the database did not answer", place=name, foreign=getattr(error, "orig", None) or type(error).__name__
     )
 
 

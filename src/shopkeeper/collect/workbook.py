@@ -44,7 +44,7 @@ class WorkbookReader:
         except PasswordError as error:
             raise DataError(f"{path.name} is locked by a password", next_step="save it without one") from error
         except CalamineError as error:
-            raise DataError(f"{path.name} is no workbook that can be read: {error}") from error
+            raise DataError(f"{path.name} is no workbook that can be read", foreign=error) from error
         head = [[_text(cell) or "" for cell in row] for row in self._rows[:HEAD_LINES]]
         self.header_row = find_header_row(head) if shape.header_row is None else shape.header_row
         width = max((len(row) for row in self._rows), default=0)

@@ -29,13 +29,16 @@ from shopkeeper.storage.lake import Lake, LostFileError
 from shopkeeper.storage.parquet import sync_file, sync_folder
 from shopkeeper.storage.state.content import TableContent
 
-__all__ = ["Backup", "Stored", "backup", "is_unfinished", "read_manifest", "restore"]
+__all__ = ["EMPTYING", "Backup", "Stored", "backup", "is_unfinished", "read_manifest", "restore"]
 
 _MANIFEST, _SEAL = "manifest.json", "manifest.json.sha256"
 _RESTORING = ".restoring"
 _TRIES = 5
 _CHUNK = 1024 * 1024
-_STORES = ("state", "vault")
+EMPTYING = (
+    "drop the tables of its namespace shop; in a database, DELETE FROM iceberg_tables WHERE catalog_name = 'shop'"
+)
+"""How the catalog elsewhere is emptied that a killed restore left full."""
 
 Restorer = Callable[[Path, Mapping[str, TableContent]], None]
 
@@ -284,13 +287,8 @@ def restore(
             _compare(made_lake, engine, manifest)
             if forget is not None:
                 forget(made_lake, engine)
-        for name, restorer in zip(_STORES, (state, vault), strict=True):
-            if name in manifest.stores and restorer is not None:
-                laid = folder / f"{name}.db"
-                copy = laid.rename(folder / f".{name}.copy")
-                contents = {table: TableContent(**each) for table, each in manifest.stores[name].items()}
-                restorer(copy, contents)
-                copy.unlink()
+            # Within: a store that fails empties the catalog again. The state is last: it may be a database elsewhere.
+            _restore_stores(folder, manifest, {"vault": vault, "state": state})
         (folder / _RESTORING).unlink()
         sync_folder(folder)
     except BaseException:
@@ -300,6 +298,16 @@ def restore(
             folder.rmdir()
         raise
     return manifest
+
+
+def _restore_stores(folder: Path, manifest: Backup, restorers: Mapping[str, Restorer | None]) -> None:
+    for name, restorer in restorers.items():
+        if name in manifest.stores and restorer is not None:
+            laid = folder / f"{name}.db"
+            copy = laid.rename(folder / f".{name}.copy")
+            contents = {table: TableContent(**each) for table, each in manifest.stores[name].items()}
+            restorer(copy, contents)
+            copy.unlink()
 
 
 def is_unfinished(folder: Path) -> bool:
@@ -359,7 +367,8 @@ def _restored(lake: Lake, folder: Path, memory_limit: str) -> Iterator[tuple[Lak
     if there := lake.tables():
         lake.close()
         raise AlreadyThereError(
-            f"the catalog has {len(there)} tables already", next_step="name an empty one in storage.catalog_url"
+            f"the catalog has {len(there)} tables already",
+            next_step=f"name an empty one in storage.catalog_url, or, if a killed restore left them, {EMPTYING}",
         )
     with tempfile.TemporaryDirectory(prefix=".spill-", dir=folder) as spill:
         engine = DuckDBEngine(lake, spill=Path(spill), memory_limit=memory_limit)

@@ -103,14 +103,14 @@ def translated(what: str) -> Iterator[None]:
     except (OSError, ValueError, KeyError) as error:
         # What REST's library raises is an OSError too.
         kind = driver_error(error) or StorageError
-        raise kind(f"{what} could not be read or written: {error}") from error
+        raise kind(f"{what} could not be read or written", foreign=error) from error
     except Exception as error:
         mine = next((ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS), None) or driver_error(error)
         if mine is None:
             raise
         if mine is ConflictError:
             raise ConflictError(f"another process changed {what} first", next_step="do the same again") from error
-        raise mine(f"{what}: {error}") from error
+        raise mine(f"{what} was refused by its catalog", foreign=error) from error
 
 
 class _DurableStream(io.BufferedWriter):

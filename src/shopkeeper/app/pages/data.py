@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from shopkeeper.app.check import check
 from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.schedule import ask_run
 from shopkeeper.app.shop import Shop, now
@@ -23,6 +24,7 @@ __all__ = [
     "RefusedRow",
     "TablePage",
     "Work",
+    "check_now",
     "checks",
     "lineage",
     "refusals",
@@ -36,6 +38,7 @@ _ROWS_SHOWN = 20
 _REFUSED_SHOWN = 100
 _RUNS_SHOWN = 10
 _SNAPSHOTS_SHOWN = 10
+_PATIENCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,10 @@ class Work:
         last_run: The newest run.
         runs: The newest runs.
         loads: The newest loads.
-        is_busy: Whether a run is under way or about to begin.
+        is_busy: Whether a worker does the job `run`.
+        waits: Whether a run is due that no worker has taken yet.
+        is_followed: Whether it pays to look again soon: a run is under way, or has waited for a moment only.
+        has_worker: Whether the settings have a worker at all.
     """
 
     jobs: tuple[Job, ...]
@@ -118,6 +124,9 @@ class Work:
     runs: tuple[Run, ...]
     loads: tuple[Load, ...]
     is_busy: bool
+    waits: bool
+    is_followed: bool
+    has_worker: bool
 
 
 def lineage(shop: Shop) -> tuple[Edge, ...]:
@@ -200,13 +209,20 @@ def refusals(shop: Shop) -> Refusals:
 def work(shop: Shop) -> Work:
     """Gives the jobs, runs and loads."""
     state = shop.state
-    jobs = tuple(state.jobs.all())
+    jobs, at = tuple(state.jobs.all()), now(shop)
+    run = next((job for job in jobs if job.name == "run"), None)
+    is_busy = run is not None and run.holder is not None and run.held_until is not None and run.held_until > at
+    since = run.next_at if run is not None and not is_busy else None
+    waits = since is not None and since <= at
     return Work(
         jobs,
         state.runs.last(),
         tuple(state.runs.recent(limit=_RUNS_SHOWN)),
         tuple(state.loads.recent(limit=_RUNS_SHOWN)),
-        any(_is_on(job, now(shop)) for job in jobs if job.name == "run"),
+        is_busy=is_busy,
+        waits=waits,
+        is_followed=is_busy or (waits and since is not None and at - since < _PATIENCE),
+        has_worker=shop.settings.schedule.enabled,
     )
 
 
@@ -214,11 +230,13 @@ def run_now(shop: Shop, *, by: str, at: datetime) -> None:
     """Asks the worker for a run as soon as it can, and leaves an audit row.
 
     Raises:
-        MissingError: The settings have no worker.
+        UnavailableError: The settings have no worker.
     """
     ask_run(shop)
     shop.state.audit.append(by, "run", "shop", now=at)
 
 
-def _is_on(job: Job, at: datetime) -> bool:
-    return job.state == "running" or (job.state == "waiting" and job.next_at is not None and job.next_at <= at)
+def check_now(shop: Shop, *, by: str, at: datetime) -> None:
+    """Runs the checks of every table, and leaves an audit row."""
+    check(shop)
+    shop.state.audit.append(by, "quality.check", "lake", now=at)

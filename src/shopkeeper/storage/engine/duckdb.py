@@ -56,6 +56,17 @@ ERRORS: Mapping[type[duckdb.Error], type[ShopkeeperError]] = {
     duckdb.TransactionException: StorageError,
 }
 """What each of DuckDB's errors is to a person."""
+_ADVICE: Mapping[type[duckdb.Error], str] = {
+    duckdb.ConnectionException: "look whether what it reads can be reached, then do the same again",
+    duckdb.HTTPException: "look whether what it reads can be reached, then do the same again",
+    duckdb.InterruptException: "it was interrupted; do the same again",
+    duckdb.IOException: "free the disk, or look whether the file can be read: shopkeeper doctor",
+    duckdb.OutOfMemoryException: "raise engine.memory_limit or free the disk",
+    duckdb.ResourceInUseException: "another process was at it; do the same again",
+    duckdb.SerializationException: "another process was at it; do the same again",
+    duckdb.TransactionException: "another process was at it; do the same again",
+}
+"""What helps against those that are a `StorageError`; against the others, which are faults of DuckDB, the doctor."""
 
 
 class DuckDBEngine:
@@ -269,8 +280,9 @@ def translated(what: str) -> Iterator[None]:
         kind = next((ERRORS[each] for each in type(error).__mro__ if each in ERRORS), StorageError)
         if kind is StorageError:
             lost = re.search(r"No files found|No such file", str(error))
+            advice = next((_ADVICE[each] for each in type(error).__mro__ if each in _ADVICE), "shopkeeper doctor")
             raise (LostFileError if lost else StorageError)(
-                f"{what} could not be computed: {error}", next_step="raise engine.memory_limit or free the disk"
+                f"{what} could not be computed", next_step=advice, foreign=error
             ) from error
         said = "met a value it cannot take" if kind is DataError else "was refused by DuckDB"
-        raise kind(f"{what} {said}: {error}") from error
+        raise kind(f"{what} {said}", foreign=error) from error

@@ -367,13 +367,13 @@ def _translated(what: str) -> Iterator[None]:
     except ShopkeeperError:
         raise
     except pa.ArrowInvalid as error:
-        raise DataError(f"{what} met a value it cannot take: {error}") from error
+        raise DataError(f"{what} met a value it cannot take", foreign=error) from error
     except Exception as error:
         kind = _kind(error)
         if kind is None:
             raise
         text = str(error).partition("\n")[0]
-        raise kind(f"{what} was refused by Spark: {text}") from error
+        raise kind(f"{what} was refused by Spark", foreign=text) from error
 
 
 def _kind(error: Exception) -> type[ShopkeeperError] | None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
+from shopkeeper.base.errors import ConflictError
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
 
@@ -37,22 +38,37 @@ class Settings:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, name: str, value: Any, *, by: str, now: datetime) -> Setting:
+    def put(self, name: str, value: Any, *, by: str, now: datetime, expected: int | None = None) -> Setting:
         """Sets a value as the next version; the same value again makes no new version.
 
+        Args:
+            name: Its name.
+            value: Its value (JSON).
+            by: Who sets it.
+            now: When.
+            expected: The version it was made from (0: none), if that is to be held.
+
         Raises:
-            AlreadyThereError: Somebody set it at the same moment.
+            ConflictError: Somebody set another version since `expected`.
         """
         settings = tables.settings
+        newest = select(settings).where(settings.c.name == name).order_by(settings.c.version.desc()).limit(1)
         with self._database.write() as connection:
-            last = connection.scalar(select(func.max(settings.c.version)).where(settings.c.name == name)) or 0
-            newest = select(settings).where(settings.c.name == name, settings.c.version == last)
-            row = connection.execute(newest).mappings().first()
-            if row is not None and row["value"] == value:
-                return Setting(**row)
-            setting = Setting(name, last + 1, value, by, now)
-            connection.execute(settings.insert().values({key: getattr(setting, key) for key in Setting.__slots__}))
-        return setting
+            while True:
+                row = connection.execute(newest).mappings().first()
+                last = row["version"] if row is not None else 0
+                if expected is not None and expected != last:
+                    raise ConflictError(
+                        f"setting '{name}' is at version {last} by now, not {expected}",
+                        next_step="look at the newest version and set it again",
+                    )
+                if row is not None and row["value"] == value:
+                    return Setting(**row)
+                setting = Setting(name, last + 1, value, by, now)
+                made = self._database.insert(settings).values({key: getattr(setting, key) for key in Setting.__slots__})
+                # In PostgreSQL two may make the same version at once: the later one looks again.
+                if connection.scalar(made.on_conflict_do_nothing().returning(settings.c.version)) is not None:
+                    return setting
 
     def get(self, name: str, *, version: int | None = None, at: datetime | None = None) -> Setting | None:
         """Gives the newest version of a setting, or a named one, or the one that held at an instant; None if none."""

@@ -5,8 +5,17 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import RedirectResponse
 
-from shopkeeper.app.check import check
-from shopkeeper.app.pages.data import Edge, checks, lineage, refusals, run_now, table_page, table_sample, work
+from shopkeeper.app.pages.data import (
+    Edge,
+    check_now,
+    checks,
+    lineage,
+    refusals,
+    run_now,
+    table_page,
+    table_sample,
+    work,
+)
 from shopkeeper.app.pages.reading import stands_at
 from shopkeeper.app.table import list_tables
 from shopkeeper.schema.table import TableKind
@@ -59,9 +68,7 @@ def data_quality(request: Request, _visitor: SignedIn) -> Response:
 def data_quality_check(request: Request, visitor: SignedIn, csrf: Annotated[str, Form()]) -> Response:
     """Runs the checks of every table, and shows what they found."""
     del csrf  # the guard has checked it
-    shop = request.app.state.shop
-    check(shop)
-    shop.state.audit.append(visitor.name, "quality.check", "lake", now=request.app.state.clock())
+    check_now(request.app.state.shop, by=visitor.name, at=request.app.state.clock())
     return RedirectResponse("/data/quality", status_code=303)
 
 

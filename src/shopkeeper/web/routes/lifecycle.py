@@ -1,6 +1,6 @@
 """The lifecycle's balance and cut-points, and what pages about members cover."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from shopkeeper.app.pages.coverage import coverage_page
 from shopkeeper.app.pages.lifecycle import SPANS, CutSet, Moves, balance, cut_sets, moves
 from shopkeeper.base.errors import ConflictError, FaultsError, MissingError
 from shopkeeper.web.language import N_
-from shopkeeper.web.render import figures_of, page
+from shopkeeper.web.render import page, words_language, words_of
 from shopkeeper.web.signed_in import SignedIn
 
 __all__ = ["CUT_POINTS", "router"]
@@ -87,24 +87,22 @@ def coverage(request: Request, _visitor: SignedIn, days: int = 365) -> Response:
 
 def _previewed(request: Request, form: FormData) -> Response:
     kind, values = _given(form)
+    _ = words_of(request)
+    found, status, faults, message = None, 200, [], ""
     try:
         found = moves(request.app.state.shop, kind, values)
     except FaultsError as error:
-        return _answer(request, kind, values, None, error)
-    return _answer(request, kind, values, found, None)
-
-
-def _answer(
-    request: Request, kind: str, values: Mapping[str, Any], found: Moves | None, error: FaultsError | None
-) -> Response:
-    """The moves alone for a page that is there, or the whole page for a browser without scripts."""
+        status, faults = 422, _faults(request, error)
+    except MissingError:
+        status, message = 404, _("Nobody has a profile yet; the first run makes them.")
+    # The moves alone for a page that is there, or the whole page for a browser without scripts.
     if request.headers.get("hx-request"):
-        faults = _faults(request, error)
-        return page(request, "lifecycle_moves.html", moves=found, faults=faults, message="", kind=kind)
-    return _lifecycle(request, 422 if error else 200, kind=kind, values=values, moves=found, error=error)
+        return page(request, "lifecycle_moves.html", moves=found, faults=faults, message=message, kind=kind)
+    return _lifecycle(request, status, kind=kind, values=values, moves=found, faults=faults, message=message)
 
 
 def _saved(request: Request, form: FormData, by: str) -> Response:
+    _ = words_of(request)
     kind, values = _given(form)
     expected = form.get("expected", "")
     try:
@@ -116,9 +114,11 @@ def _saved(request: Request, form: FormData, by: str) -> Response:
             expected=int(expected) if isinstance(expected, str) and expected.isdigit() else None,
             now=request.app.state.clock(),
         )
-    except (FaultsError, ConflictError) as error:
-        status = 409 if isinstance(error, ConflictError) else 422
-        return _lifecycle(request, status, kind=kind, values=values, error=error)
+    except FaultsError as error:
+        return _lifecycle(request, 422, kind=kind, values=values, faults=_faults(request, error))
+    except ConflictError:
+        message = _("Somebody saved other cut-points meanwhile. Look at them, then save again.")
+        return _lifecycle(request, 409, kind=kind, values=values, message=message)
     return RedirectResponse(f"{_PAGE}#cuts-{kind}", status_code=303)
 
 
@@ -140,7 +140,8 @@ def _lifecycle(
     kind: str = "",
     values: Mapping[str, Any] | None = None,
     moves: Moves | None = None,
-    error: FaultsError | ConflictError | None = None,
+    faults: Sequence[tuple[str, str]] = (),
+    message: str = "",
 ) -> Response:
     shop = request.app.state.shop
     sets = cut_sets(shop)
@@ -157,8 +158,8 @@ def _lifecycle(
         cut_points=CUT_POINTS,
         kind=kind,
         moves=moves,
-        faults=_faults(request, error),
-        message="" if error is None or isinstance(error, FaultsError) else error.message,
+        faults=faults,
+        message=message,
     )
 
 
@@ -171,7 +172,5 @@ def _texts(found: CutSet, given: Mapping[str, Any] | None) -> dict[str, list[str
     }
 
 
-def _faults(request: Request, error: FaultsError | ConflictError | None) -> list[tuple[str, str]]:
-    language = figures_of(request).language
-    faults = error.faults if isinstance(error, FaultsError) else ()
-    return [(fault.path, fault.said(language)) for fault in faults]
+def _faults(request: Request, error: FaultsError) -> list[tuple[str, str]]:
+    return [(fault.path, fault.said(words_language(request))) for fault in error.faults]

@@ -109,7 +109,14 @@ def _loaded(request: Request, by: str, upload_id: str, chosen: dict[str, str], a
     except ShopkeeperError as error:
         headers, _ = headers_of(shop, found, chosen)
         return _columns(request, found, headers, (), error, 422)
-    return page(request, "upload_done.html", upload=found, receipts=receipts, failed=failed)
+    return page(
+        request,
+        "upload_done.html",
+        upload=found,
+        receipts=receipts,
+        failed=failed,
+        has_worker=shop.settings.schedule.enabled,
+    )
 
 
 def _columns(

@@ -27,7 +27,8 @@ document.addEventListener("input", (event) => {
 for (const failure of ["htmx:error", "htmx:response:error"]) {
   document.addEventListener(failure, (event) => {
     const asked = event.target;
-    const shown = asked.closest("[data-failed]") || asked.closest("#builder-form")?.querySelector("#live") || asked.nextElementSibling?.closest("[data-failed]");
+    const place = asked.matches('[hx-target^="#"]') ? document.querySelector(asked.getAttribute("hx-target")) : null;
+    const shown = asked.closest("[data-failed]") || asked.closest("#builder-form")?.querySelector("#live") || place?.closest("[data-failed]") || asked.nextElementSibling?.closest("[data-failed]");
     if (shown) shown.textContent = shown.dataset.failed;
   });
 }
