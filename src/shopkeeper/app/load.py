@@ -203,7 +203,7 @@ def also_described(shop: Shop, mapping: Mapping, file: str | SealedFile) -> dict
             for name in _NAMED_BY_TICKETS
         }
     except ShopkeeperError as error:
-        logger("load").warning("goods and stores that the tickets name were not looked for", why=error.message)
+        logger("load").warning("goods and stores that the tickets name were not looked for", why=noted(error))
         return {}
     return {name: other for name, other in proposed.items() if other is not None and _describes(other)}
 

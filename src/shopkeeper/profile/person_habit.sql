@@ -1,6 +1,7 @@
 -- Ids become numbers first: every grouping below is on numbers, so small ones. A favourite is the largest of amount (in
 -- ten-thousandths) and number in one key, the number turned round so that the first by name wins a tie: no sort and no window a
 -- person. What a person bought of products that no master describes is one row without an item, and counted apart (`stray`).
+-- The limit is the room for numbers in the key, and tells the engine that stores are fewer than baskets.
 -- Amounts above 900 million in one department, category or brand count as equal there, so that no key overflows.
 WITH who AS (
   SELECT source, customer_id, person_id, CAST(dense_rank() OVER (ORDER BY person_id) AS INTEGER) AS no
@@ -75,7 +76,7 @@ WITH who AS (
 ), seen AS (
   SELECT DISTINCT store_id, channel FROM basket
 ), place AS (
-  SELECT store_id, row_number() OVER (ORDER BY store_id) AS store_no FROM (SELECT DISTINCT store_id FROM seen) AS s
+  SELECT store_id, row_number() OVER (ORDER BY store_id) AS store_no FROM (SELECT DISTINCT store_id FROM seen LIMIT 999999) AS s
 ), way AS (
   SELECT channel, row_number() OVER (ORDER BY channel) AS channel_no
   FROM (SELECT DISTINCT channel FROM seen WHERE channel IS NOT NULL) AS c
