@@ -20,8 +20,7 @@ from benchmarks.chain_shop import chain_shop, say
 from benchmarks.figure import Figures, figure
 from benchmarks.process import CORES, Measured, measured
 from shopkeeper.app.cuts import lifecycle_cuts, rfm_cuts
-from shopkeeper.app.run import run as refresh
-from shopkeeper.app.shop import Shop, open_shop
+from shopkeeper.app.shop import Shop
 from shopkeeper.schema.tables import table
 
 __all__ = ["SIZES", "run"]
@@ -85,7 +84,7 @@ def _size(size: str, *, peer: bool) -> tuple[_Times, _Times | None]:
         for _ in range(_ROUNDS if peer else 1):
             own.append(_ours(shop, as_of))
             say(f"{size} ours: {own[-1].seconds:.1f} s, {own[-1].cpu_seconds:.1f} CPU s, {own[-1].peak_gb:.1f} GB; "
-                f"{own[-1].output.strip()}")  # fmt: skip
+                f"{_steps(own[-1].output)}")  # fmt: skip
             if peer:
                 others.append(_peer(shop, as_of, result))
                 say(f"{size} peer: {others[-1].seconds:.1f} s, {others[-1].cpu_seconds:.1f} CPU s, "
@@ -96,7 +95,14 @@ def _size(size: str, *, peer: bool) -> tuple[_Times, _Times | None]:
 
 
 def _ours(shop: Shop, as_of: date) -> Measured:
-    return measured([sys.executable, "-m", "benchmarks.profile", str(shop.folder), as_of.isoformat()])
+    command = Path(sys.executable).with_name("shopkeeper")
+    words = ("run", "--until", "profile", "--force", "--json", "--shop", str(shop.folder), "--as-of", as_of.isoformat())
+    return measured([str(command), *words])
+
+
+def _steps(output: str) -> str:
+    """Each step with its seconds, from the document of the command."""
+    return ", ".join(f"{step['name']} {step['seconds']:.1f} s" for step in json.loads(output)["steps"])
 
 
 def _peer(shop: Shop, as_of: date, result: Path) -> Measured:
@@ -143,14 +149,3 @@ def _hold_equal(shop: Shop, result: Path) -> None:
     if unequal:
         raise AssertionError(f"ours and the peer's differ, people by column: {unequal}")
     say("  equal row by row")
-
-
-def _everything(folder: Path, as_of: date) -> None:
-    with open_shop(folder) as shop:
-        found = refresh(shop, until="profile", as_of=as_of, force=True, by="benchmark")
-        print(", ".join(f"{step.name} {step.seconds:.1f} s" for step in found.steps))
-
-
-if __name__ == "__main__":
-    _, place, day = sys.argv
-    _everything(Path(place), date.fromisoformat(day))

@@ -108,5 +108,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def entry() -> None:
-    """The entry point of the installed command."""
-    sys.exit(main())
+    """The entry point of the installed command.
+
+    It leaves at once: taking the libraries apart object by object would be a fifth of a short command's time, and all
+    that was opened is closed by then.
+    """
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        pass
+    except OSError:
+        code = code or 1
+    os._exit(code)
