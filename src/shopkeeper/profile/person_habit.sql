@@ -1,8 +1,7 @@
 -- Ids become numbers first: every grouping below is on numbers, so small ones. A favourite is the largest of amount (in
 -- ten-thousandths) and number in one key, the number turned round so that the first by name wins a tie: no sort and no window a
--- person. What a person bought of products that no master describes is one row without an item, and counted apart (`stray`).
+-- person. Amounts above 900 million in one department, category or brand count as equal there, so that no key overflows.
 -- The limit is the room for numbers in the key, and tells the engine that stores are fewer than baskets.
--- Amounts above 900 million in one department, category or brand count as equal there, so that no key overflows.
 WITH who AS (
   SELECT source, customer_id, person_id, CAST(dense_rank() OVER (ORDER BY person_id) AS INTEGER) AS no
   FROM person
@@ -20,26 +19,20 @@ WITH who AS (
   SELECT
     who.no,
     item.item_no,
+    CASE WHEN item.item_no IS NULL THEN order_line.product_id END AS unknown_id,
     CAST(sum(order_line.net_amount) AS DECIMAL(18,4)) AS net
   FROM order_line
   JOIN who ON who.source = order_line.source AND who.customer_id = order_line.customer_id
   LEFT JOIN item ON item.product_id = order_line.product_id
   WHERE order_line.business_day <= $as_of AND order_line.quantity > 0 AND coalesce(item.counted, true)
-  GROUP BY who.no, item.item_no
-), stray AS (
-  SELECT who.no, count(DISTINCT order_line.product_id) AS products
-  FROM order_line
-  ANTI JOIN product_fact ON product_fact.product_id = order_line.product_id
-  JOIN who ON who.source = order_line.source AND who.customer_id = order_line.customer_id
-  WHERE order_line.business_day <= $as_of AND order_line.quantity > 0
-  GROUP BY who.no
+  GROUP BY who.no, item.item_no, CASE WHEN item.item_no IS NULL THEN order_line.product_id END
 ), good AS NOT MATERIALIZED (
-  SELECT goods.no, goods.item_no, goods.net, item.department_no, item.category_no, item.brand_no, item.price_tier
+  SELECT goods.no, goods.net, item.department_no, item.category_no, item.brand_no, item.price_tier
   FROM goods LEFT JOIN item ON item.item_no = goods.item_no
 ), variety AS (
   SELECT
     no,
-    count(item_no) AS products,
+    count(*) AS products,
     CAST(sum(net) AS DOUBLE) AS net,
     CAST(coalesce(sum(CASE WHEN price_tier = 1 THEN net END), 0) AS DOUBLE) AS low,
     CAST(coalesce(sum(CASE WHEN price_tier = 2 THEN net END), 0) AS DOUBLE) AS middle,
@@ -173,7 +166,7 @@ SELECT
   CAST(best_weekday.best // 10 AS DOUBLE) / CAST(total.orders AS DOUBLE) AS favourite_weekday_share,
   99 - best_hour.best % 100 AS favourite_hour,
   CAST(best_hour.best // 100 AS DOUBLE) / CAST(total.orders AS DOUBLE) AS favourite_hour_share,
-  coalesce(variety.products, 0) + coalesce(stray.products, 0) AS products_ever,
+  coalesce(variety.products, 0) AS products_ever,
   coalesce(best_category.categories, 0) AS categories_ever,
   coalesce(best_department.departments, 0) AS departments_ever,
   coalesce(best_brand.brands, 0) AS brands_ever,
@@ -190,7 +183,6 @@ FROM total
 JOIN name ON name.no = total.no
 LEFT JOIN rhythm ON rhythm.no = total.no
 LEFT JOIN variety ON variety.no = total.no
-LEFT JOIN stray ON stray.no = total.no
 LEFT JOIN best_department ON best_department.no = total.no
 LEFT JOIN department_name ON department_name.department_no = 999999 - best_department.best % 1000000
 LEFT JOIN best_category ON best_category.no = total.no
