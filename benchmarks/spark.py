@@ -13,7 +13,7 @@ from shopkeeper.schema.query import Query
 
 __all__ = ["SIZE", "run"]
 
-SIZE = os.environ.get("SHOPKEEPER_BENCH_SPARK", "20m")
+SIZE = os.environ.get("SHOPKEEPER_BENCH_SPARK", "2m")
 _UNTIL = "profile"
 _DERIVED = ("product_fact", "basket", "person", "person_habit", "profile")
 _START = Query.from_sql("SELECT count(*) AS n FROM store", name="start")

@@ -1,7 +1,6 @@
 -- Ids become numbers first: every grouping below is on numbers, so small ones. A favourite is the largest of amount (in
 -- ten-thousandths) and number in one key, the number turned round so that the first by name wins a tie: no sort and no window a
 -- person. Amounts above 900 million in one department, category or brand count as equal there, so that no key overflows.
--- The limit is the room for numbers in the key, and tells the engine that stores are fewer than baskets.
 WITH who AS (
   SELECT source, customer_id, person_id, CAST(dense_rank() OVER (ORDER BY person_id) AS INTEGER) AS no
   FROM person
@@ -66,13 +65,11 @@ WITH who AS (
       least(CAST(round(CAST(net AS DOUBLE) * 10000) AS BIGINT), 9000000000000) * 1000000 + 999999 - brand_no
     END) AS best
   FROM brand GROUP BY no
-), seen AS (
-  SELECT DISTINCT store_id, channel FROM basket
 ), place AS (
-  SELECT store_id, row_number() OVER (ORDER BY store_id) AS store_no FROM (SELECT DISTINCT store_id FROM seen LIMIT 999999) AS s
+  SELECT store_id, row_number() OVER (ORDER BY store_id) AS store_no FROM (SELECT DISTINCT store_id FROM basket) AS s
 ), way AS (
   SELECT channel, row_number() OVER (ORDER BY channel) AS channel_no
-  FROM (SELECT DISTINCT channel FROM seen WHERE channel IS NOT NULL) AS c
+  FROM (SELECT DISTINCT channel FROM basket WHERE channel IS NOT NULL) AS c
 ), visit AS (
   SELECT
     who.no, place.store_no, way.channel_no,
