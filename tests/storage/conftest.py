@@ -1,4 +1,4 @@
-"""One contract, two drivers: `state_url` is an empty SQLite file or an empty database of a started PostgreSQL."""
+"""A state on either driver (an empty SQLite file, an empty database of a started PostgreSQL), and an empty lake."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from shopkeeper.storage.engine import DuckDBEngine
+from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.state import State
 from shopkeeper.storage.state.password import Passwords
 from tests.postgres_server import postgres_server
@@ -33,3 +35,15 @@ def state(state_url: str) -> Iterator[State]:
     with State.open(state_url, passwords=QUICK) as opened:
         opened.upgrade()
         yield opened
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def engine(lake: Lake, tmp_path: Path) -> Iterator[DuckDBEngine]:
+    made = DuckDBEngine(lake, spill=tmp_path / "spill", memory_limit="512MB", threads=1)
+    yield made
+    made.close()

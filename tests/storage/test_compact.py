@@ -1,7 +1,5 @@
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,18 +19,6 @@ from tests.storage.rows import filled
 JANUARY, FEBRUARY = date(2017, 1, 5), date(2017, 2, 5)
 MIDDLE = datetime(2017, 2, 20, tzinfo=UTC)
 FEW = Policy(min_files=3)
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
-
-
-@pytest.fixture
-def engine(lake: Lake, tmp_path: Path) -> Iterator[DuckDBEngine]:
-    made = DuckDBEngine(lake, spill=tmp_path / "spill", memory_limit="512MB", threads=1)
-    yield made
-    made.close()
 
 
 def line(order: str, day: date, **more: Any) -> pa.Table:

@@ -1,7 +1,5 @@
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from pyiceberg.table import Table as IcebergTable
@@ -16,18 +14,6 @@ from shopkeeper.storage.part import Part, parts
 from tests.storage.rows import filled
 
 NOON = datetime(2017, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
-
-
-@pytest.fixture
-def engine(lake: Lake, tmp_path: Path) -> Iterator[DuckDBEngine]:
-    made = DuckDBEngine(lake, spill=tmp_path / "spill", memory_limit="512MB", threads=1)
-    yield made
-    made.close()
 
 
 def sold(lake: Lake, engine: DuckDBEngine, days: dict[date, int]) -> None:

@@ -1,7 +1,6 @@
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,18 +19,6 @@ from shopkeeper.storage.retrying import retrying
 from tests.storage.rows import filled
 
 NOON = datetime(2017, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
-
-
-@pytest.fixture
-def engine(lake: Lake, tmp_path: Path) -> Iterator[DuckDBEngine]:
-    made = DuckDBEngine(lake, spill=tmp_path / "spill", memory_limit="512MB", threads=1)
-    yield made
-    made.close()
 
 
 def lines(days: Mapping[date, int], mark: str = "old") -> pa.Table:
