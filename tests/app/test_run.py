@@ -164,6 +164,15 @@ def test_a_product_that_changes_its_kind_touches_the_days_it_was_sold(shop: Shop
     _assert_equal_to_full(shop)
 
 
+def test_people_in_shares_are_the_people_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    _run(shop)
+    whole, files = shop.table("person_habit").order("person_id").fetchall(), shop.lake.files("person_habit")
+    monkeypatch.setattr("shopkeeper.app.run.PEOPLE_AT_ONCE", 3)
+    run(shop, ["person_habit"], force=True, by="test")
+    assert shop.table("person_habit").order("person_id").fetchall() == whole
+    assert len(shop.lake.files("person_habit")) > len(files) == 1
+
+
 def test_as_of_moves_on_and_back(shop: Shop) -> None:
     middle = FIRST + timedelta(days=20)
     _run(shop, as_of=middle)

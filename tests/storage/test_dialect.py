@@ -108,7 +108,8 @@ EXPRESSIONS = {
     ),
     "nulls": (
         "greatest(i, 3)", "least(i, n)", "greatest(i, NULL, 2)", "coalesce(k, 'none')", "nullif(k, 'a')",
-        "k IS DISTINCT FROM 'a'", "k NOT IN ('a')", "b AND NULL", "isnan(n)", "isfinite(n)", "if(i > 3, 1, 0)",
+        "k IS DISTINCT FROM 'a'", "k NOT IN ('a')", "b AND NULL", "isnan(n)", "isfinite(n)",
+    "hash(k) = hash('a')", "hash(k) >= 0", "if(i > 3, 1, 0)",
     ),
     "windows": (
         "sum(m) OVER (PARTITION BY k ORDER BY i, d)", "row_number() OVER (PARTITION BY k ORDER BY i)",

@@ -19,6 +19,7 @@ from shopkeeper.app.plan import Plan
 from shopkeeper.app.shop import Shop, as_of_or_last, now
 from shopkeeper.app.steps import plans
 from shopkeeper.base.errors import MissingError
+from shopkeeper.schema.query import Query
 from shopkeeper.schema.step import Refresh
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage import warehouse
@@ -26,12 +27,14 @@ from shopkeeper.storage.lake import Snapshot
 from shopkeeper.storage.part import parts
 from shopkeeper.storage.retrying import retrying
 
-__all__ = ["Progress", "RunReport", "StepReport", "run"]
+__all__ = ["PEOPLE_AT_ONCE", "Progress", "RunReport", "StepReport", "run"]
 
 Progress = Callable[[str, int, int], None]
 """Told the step that begins, its place from 1 and how many there are."""
 
 _INPUT = "shopkeeper.input."
+PEOPLE_AT_ONCE = 2_000_000
+"""How many people a table of people is made for at a time; with five million at once DuckDB needed more than 5 GB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +209,16 @@ def _whole(shop: Shop, plan: Plan, wanted: _Noted) -> Snapshot | None:
             properties=properties,
             leases=shop.state.leases,
         )
+    queries = [plan.query(wanted.as_of)] if plan.refresh is not Refresh.PEOPLE else _shares(shop, plan, wanted.as_of)
     return warehouse.replace(
-        shop.lake,
-        shop.engine,
-        plan.writes,
-        plan.query(wanted.as_of),
-        properties=properties,
-        leases=shop.state.leases,
+        shop.lake, shop.engine, plan.writes, *queries, properties=properties, leases=shop.state.leases
     )
+
+
+def _shares(shop: Shop, plan: Plan, as_of: date) -> list[Query]:
+    persons = shop.lake.snapshot("person")
+    number = -(-persons.rows // PEOPLE_AT_ONCE) if persons and persons.rows else 1
+    return [plan.query(as_of, share=(place, number)) for place in range(number)]
 
 
 def _days(shop: Shop, plan: Plan, old: _Noted, wanted: _Noted) -> tuple[Snapshot | None, str] | None:

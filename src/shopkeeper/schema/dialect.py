@@ -419,6 +419,10 @@ def _other(node: exp.Anonymous) -> exp.Expr:
     name = node.name.upper()
     if name == "ISFINITE":
         return _filled("(ABS(x) < CAST('Infinity' AS DOUBLE))", x=node.expressions[0])
+    if (
+        name == "HASH"
+    ):  # another number on each engine, of 64 bits there and 63 here: good for telling values apart only
+        return _call("SHIFTRIGHTUNSIGNED", _call("XXHASH64", *node.expressions), 1)
     if name == "MAP_CONTAINS":
         return _call("MAP_CONTAINS_KEY", *node.expressions)
     return node

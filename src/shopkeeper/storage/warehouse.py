@@ -63,18 +63,17 @@ def replace(
     lake: Lake,
     engine: Engine,
     name: str,
-    query: Query,
-    *,
+    *queries: Query,
     inputs: Inputs | None = None,
     properties: Mapping[str, str] | None = None,
     leases: Leases | None = None,
 ) -> Snapshot | None:
-    """Makes a query's rows the whole of a table.
+    """Makes the rows of a query, or of several one after the other, the whole of a table.
 
     Raises:
         ConflictError: Another process committed at the same moment; `retrying` does it again.
     """
-    files = engine.write(query, declared_table(name), inputs)
+    files = [file for query in queries for file in engine.write(query, declared_table(name), inputs)]
     with _noted(leases, name, files):
         return lake.replace(name, files, properties)
 
