@@ -20,6 +20,14 @@ def test_so_many_tries_then_a_wait_until_one_has_come_back() -> None:
     assert limit.wait("ada", NOW + timedelta(seconds=10)) > 0
 
 
+def test_several_at_once_wait_until_all_are_there_and_more_than_a_bucket_leave_a_debt() -> None:
+    limit = RateLimit(tries=10, seconds=10)
+    assert limit.wait("till", NOW, 8) == 0
+    assert limit.wait("till", NOW, 5) == 3
+    assert limit.wait("till", NOW + timedelta(seconds=20), 30) == 0
+    assert limit.wait("till", NOW + timedelta(seconds=30), 1) == 11
+
+
 def test_a_clock_that_goes_back_gives_no_tries() -> None:
     limit = RateLimit(tries=1, seconds=10)
     assert limit.wait("ada", NOW) == 0

@@ -1,0 +1,165 @@
+"""The loader: what the log holds goes into the lake, each event once, whoever loads, compacts or dies meanwhile."""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pyarrow as pa
+
+from shopkeeper.app.shop import Shop, now
+from shopkeeper.base.errors import ConflictError
+from shopkeeper.collect.event_table import Logged, event_rows, logged_events
+from shopkeeper.schema.query import Query
+from shopkeeper.schema.table import Table
+from shopkeeper.schema.tables import table as declared_table
+from shopkeeper.storage.consumed import append_through, consumed
+from shopkeeper.storage.log import Log, Stored
+
+__all__ = ["Ingested", "Loader", "Pace"]
+
+_EVENT = declared_table("event")
+_LEASE = "loader"
+_LEASE_LASTS = timedelta(minutes=2)
+_KNOWN_IN_LOG = timedelta(days=90)
+_LATE = timedelta(days=2)
+"""An event may have been received before the time it bears, by so much at most."""
+_BATCHES_AT_ONCE = 500
+_COMMITS_KEPT = 100
+_STATES_KEPT = timedelta(hours=1)
+_KEY = Table("came", "one event that came", _EVENT.columns[:2], ())
+_LONG_KNOWN = """
+SELECT e.source, e.message_id FROM event AS e
+JOIN came AS c ON c.source = e.source AND c.message_id = e.message_id
+WHERE e.occurred_at < $before
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When the loader loads.
+
+    Args:
+        events: At once when so many wait.
+        seconds: Else so long after the last time.
+    """
+
+    events: int = 50_000
+    seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What one load did.
+
+    Args:
+        events: Events added.
+        known: Events whose id the lake knew from before the log's memory; they were left out.
+        through: The position of the log the lake holds now.
+    """
+
+    events: int
+    known: int
+    through: int
+
+
+class Loader:
+    """Loads the log of one shop into its lake.
+
+    Args:
+        shop: The shop.
+        log: Its log.
+        pace: When to load.
+    """
+
+    def __init__(self, shop: Shop, log: Log, pace: Pace | None = None) -> None:
+        self._shop = shop
+        self._log = log
+        self._pace = pace or Pace()
+        self._holder = f"{socket.gethostname()}-{uuid4().hex[:8]}"
+        self._last: datetime | None = None
+        self._commits = 0
+
+    def step(self) -> bool:
+        """Loads when it is time; says whether more waits already."""
+        at = now(self._shop)
+        if not self._holds(at):
+            return False
+        rested = self._last is None or (at - self._last).total_seconds() >= self._pace.seconds
+        batches, events = self._waiting(consumed(self._shop.lake, _EVENT.name))
+        if not batches or not (rested or events >= self._pace.events):
+            return False
+        self._last = at
+        try:
+            self._load(batches, at)
+        except ConflictError:
+            # Somebody committed in between; the position says from where to begin again, and nothing was added.
+            return True
+        return events >= self._pace.events
+
+    def load(self) -> Ingested:
+        """Loads what waits, at most the pace's number of events, whatever the time.
+
+        Raises:
+            ConflictError: Another loader or a compaction committed in between; nothing was added.
+        """
+        batches, _ = self._waiting(consumed(self._shop.lake, _EVENT.name))
+        return self._load(batches, now(self._shop))
+
+    def _holds(self, at: datetime) -> bool:
+        try:
+            self._shop.state.leases.acquire(_LEASE, self._holder, now=at, lasts=_LEASE_LASTS)
+        except ConflictError:
+            return False
+        return True
+
+    def _waiting(self, after: int) -> tuple[list[Stored], int]:
+        found: list[Stored] = []
+        events = 0
+        while events < self._pace.events:
+            batches = self._log.read(found[-1].position if found else after, _BATCHES_AT_ONCE)
+            if not batches:
+                break
+            found += batches
+            events += sum(len(batch.entries) for batch in batches)
+        return found, events
+
+    def _load(self, batches: Sequence[Stored], at: datetime) -> Ingested:
+        after = consumed(self._shop.lake, _EVENT.name)
+        fresh = [batch for batch in batches if batch.position > after]
+        logged = logged_events(fresh)
+        known = self._long_known(logged, at)
+        new = [one for one in logged if (one.event.source, one.event.message_id) not in known]
+        if not new:
+            return Ingested(0, len(logged), after)
+        through = fresh[-1].position
+        files = self._write(event_rows(new))
+        properties = {"shopkeeper.loader": self._holder}
+        append_through(self._shop.lake, _EVENT.name, files, after=after, through=through, properties=properties)
+        self._commits += 1
+        if self._commits % _COMMITS_KEPT == 0:
+            self._shop.lake.expire(_EVENT.name, keep=_STATES_KEPT, now=at)
+        return Ingested(len(new), len(logged) - len(new), through)
+
+    def _write(self, rows: pa.Table) -> list[str]:
+        given = Table("given", "events of the log", _EVENT.columns, _EVENT.key)
+        columns = ", ".join(_EVENT.column_names)
+        query = Query.from_sql(f"SELECT {columns} FROM given", name="events of the log", inputs=(given,))
+        return self._shop.duckdb.write(query, _EVENT, {"given": rows})
+
+    def _long_known(self, logged: Sequence[Logged], at: datetime) -> set[tuple[str, str]]:
+        """Ids that the lake holds from before the log's memory: the log let them in and the lake must not."""
+        before = at - _KNOWN_IN_LOG + _LATE
+        newest = _EVENT.partition.number(before.date())
+        if not any(file.partition[0] <= newest for file in self._shop.lake.data_files(_EVENT.name)):
+            return set()
+        came = pa.table(
+            {
+                "source": [one.event.source for one in logged],
+                "message_id": [one.event.message_id for one in logged],
+            }
+        )
+        query = Query.from_sql(_LONG_KNOWN, name="events known for long", inputs=(_KEY,), before=before)
+        found = self._shop.duckdb.arrow(query, {"came": came})
+        return set(zip(found["source"].to_pylist(), found["message_id"].to_pylist(), strict=True))

@@ -1,0 +1,72 @@
+"""The body of a request on the event paths: read and unpacked within limits, whoever sends it."""
+
+import zlib
+from collections.abc import Mapping
+
+from starlette.types import Receive
+
+__all__ = ["MOST_BYTES", "BodyError", "read_body"]
+
+MOST_BYTES = 500 * 1024
+"""The largest body, unpacked (the limit of the Segment API)."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class BodyError(Exception):
+    """A body that is not taken.
+
+    Args:
+        status: The HTTP status to answer.
+        reason: What is wrong, as a word.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, most: int = MOST_BYTES) -> bytes:
+    """Reads a body, packed with gzip or not; a body that unpacks to more than it may is not unpacked further.
+
+    Raises:
+        BodyError: It is too large, badly packed, packed in a way that is not known, or the client went away.
+    """
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > most:
+        raise BodyError(413, "too_large")
+    encoding = headers.get(b"content-encoding", b"").strip().lower()
+    if encoding not in (b"", b"identity", b"gzip"):
+        raise BodyError(415, "unknown_encoding")
+    raw = await _received(receive, most)
+    return raw if encoding != b"gzip" and raw[:2] != b"\x1f\x8b" else _unpacked(raw, most)
+
+
+async def _received(receive: Receive, most: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BodyError(400, "client_went_away")
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > most:
+            raise BodyError(413, "too_large")
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _unpacked(raw: bytes, most: int) -> bytes:
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        clear = unpacker.decompress(raw, most + 1)
+    except zlib.error:
+        raise BodyError(400, "bad_gzip") from None
+    if len(clear) > most:
+        raise BodyError(413, "too_large")
+    if not unpacker.eof:
+        raise BodyError(400, "bad_gzip")
+    return clear
