@@ -30,6 +30,7 @@ _COMMANDS = {
     "model": ("model", "Models: list, show the card, back-test."),
     "serve": ("serve", "Serve the console and the API, with the worker."),
     "user": ("user", "Add people who may sign in."),
+    "key": ("key", "API keys: create, list, revoke."),
     "doctor": ("shop", "Say what is configured, reachable and missing."),
     "backup": ("backup", "Write a consistent copy while the shop runs."),
     "restore": ("backup", "Make a shop from a backup."),

@@ -13,6 +13,7 @@ from typing import Self, cast
 from sqlalchemy import Connection, func, select
 
 from shopkeeper.base.errors import AlreadyThereError, StorageError
+from shopkeeper.storage.state.api_keys import ApiKeys
 from shopkeeper.storage.state.assignments import Assignments
 from shopkeeper.storage.state.audit import Audit
 from shopkeeper.storage.state.content import TableContent, content, copy_file, put_in_place, same_content
@@ -60,6 +61,7 @@ class State:
         self.runs = Runs(database)
         self.audit = Audit(database)
         self.settings = Settings(database)
+        self.api_keys = ApiKeys(database)
 
     @classmethod
     def open(

@@ -24,6 +24,7 @@ __all__ = [
     "HEAD",
     "METADATA",
     "Instant",
+    "api_keys",
     "assignments",
     "audit",
     "audit_head",
@@ -40,7 +41,7 @@ __all__ = [
     "users",
 ]
 
-HEAD = "0002"
+HEAD = "0003"
 
 METADATA = MetaData(
     naming_convention={
@@ -244,4 +245,22 @@ assignments = Table(
     _key("person_id"),
     Column("variant", Text, nullable=False),
     Column("drawn_at", Instant, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    METADATA,
+    _key("id"),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("scopes", JSON, nullable=False),
+    Column("source", Text),
+    Column("is_browser", Boolean, nullable=False),
+    Column("user_kind", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("last_used_at", Instant),
+    Column("revoked_at", Instant),
 )
