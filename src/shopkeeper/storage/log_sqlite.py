@@ -13,7 +13,7 @@ from typing import Self
 
 from shopkeeper.base.errors import StorageError
 from shopkeeper.storage.log import Batch, Outcome, Stored, Traffic
-from shopkeeper.storage.log_file import PARTS, WriterLock, failure_of_log, is_passing, open_writing
+from shopkeeper.storage.log_file import WriterLock, failure_of_log, is_passing, open_writing
 from shopkeeper.storage.log_plan import Plan
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.log_row import check_batch
@@ -21,9 +21,7 @@ from shopkeeper.storage.log_seen import Seen, day_of, id_of, kept_of
 
 __all__ = ["SqliteLog"]
 
-_CHECKPOINT_BYTES = 16 * 2**20
-_BYTES_AN_ID = 512  # what putting one into its tree costs in pages, shared with those beside it
-_LONG_WAL_FRAMES = 50_000
+_PART_BYTES = 2**17  # what writing a part puts into the WAL, more or less
 _PARTS_AT_ONCE = 8
 _TRIMMED_AT_ONCE = 500
 
@@ -48,6 +46,8 @@ class SqliteLog:
     """
 
     _SYNCHRONOUS = "FULL"
+    _CHECKPOINT_BYTES = 16 * 2**20
+    _LONG_WAL_FRAMES = 50_000
 
     def __init__(self, file: Path, *, events_a_part: int = 2_000) -> None:
         self._file = file
@@ -92,7 +92,7 @@ class SqliteLog:
             self._end, self._day = plan.end, plan.day
             self._seen.written(turned, plan.end, plan.day)
             self._seen.add(plan.fresh, turned)
-            self._unsaved += sum(len(body) for _, body in plan.rows) + len(turned) * PARTS * _BYTES_AN_ID
+            self._unsaved += sum(len(body) for _, body in plan.rows) + len(turned) * _PART_BYTES
             self._checkpoint()
         return plan.outcomes
 
@@ -124,7 +124,7 @@ class SqliteLog:
                 with self._transaction():
                     self._seen.write(parts, {}, self._end, self._day)
                 self._seen.written(parts, self._end, self._day)
-                self._unsaved += len(parts) * PARTS * _BYTES_AN_ID
+                self._unsaved += len(parts) * _PART_BYTES
                 self._checkpoint()
         trimmed, some = 0, _TRIMMED_AT_ONCE
         statement = "DELETE FROM batch WHERE position IN (SELECT position FROM batch WHERE position <= ? LIMIT ?)"
@@ -200,13 +200,13 @@ class SqliteLog:
 
         The append before it is durable, so its outcome stands; a failure is told by the next one.
         """
-        if self._unsaved < _CHECKPOINT_BYTES:
+        if self._unsaved < self._CHECKPOINT_BYTES:
             return
         self._unsaved = 0
         try:
             with self._reported():
                 _, frames, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                if frames > _LONG_WAL_FRAMES:
+                if frames > self._LONG_WAL_FRAMES:
                     # Readers kept it from beginning anew for long: wait for them once.
                     self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
         except Exception as error:
