@@ -1,5 +1,6 @@
 """A state on either driver (an empty SQLite file, an empty database of a started PostgreSQL), and an empty lake."""
 
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,3 +48,10 @@ def engine(lake: Lake, tmp_path: Path) -> Iterator[DuckDBEngine]:
     made = DuckDBEngine(lake, spill=tmp_path / "spill", memory_limit="512MB", threads=1)
     yield made
     made.close()
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path leaves room for that of a socket."""
+    with tempfile.TemporaryDirectory(prefix="sk-") as folder:
+        yield Path(folder)

@@ -1,0 +1,108 @@
+"""What the one process that writes the log and those that send to it say to each other over its socket.
+
+A frame is its length, the number of the request, a word, and the rest in MessagePack; an answer bears the request's
+number.
+"""
+
+import struct
+from enum import IntEnum
+from typing import Final
+
+import msgspec
+
+from shopkeeper.storage.log import Batch, Outcome
+
+__all__ = [
+    "HEADER",
+    "MOST_BYTES",
+    "Frames",
+    "TooLongError",
+    "Word",
+    "answered",
+    "asked",
+    "batch_of",
+    "number_of",
+    "outcome_of",
+    "text_of",
+]
+
+MOST_BYTES: Final = 4 * 2**20
+"""A frame's content is at most so long."""
+
+HEADER: Final = struct.Struct("!IQB")
+"""Length of the content, number of the request, word."""
+
+
+class Word(IntEnum):
+    """What a frame is about."""
+
+    APPEND = 1  # asked: a batch
+    TRIM = 2  # asked: a position
+    KEPT = 10  # answered: an outcome
+    TRIMMED = 11  # answered: how many batches
+    BUSY = 12  # answered: a text; the queue is full, nothing was kept
+    UNAVAILABLE = 13  # answered: a text; nothing was kept
+    FAILED = 14  # answered: a text; the log takes nothing more
+    REFUSED = 15  # answered: a text; what was asked makes no sense
+
+
+class TooLongError(Exception):
+    """A frame says that it is longer than any may be, so what follows cannot be understood."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_batch = msgspec.msgpack.Decoder(Batch)
+_outcome = msgspec.msgpack.Decoder(Outcome)
+_number = msgspec.msgpack.Decoder(int)
+_text = msgspec.msgpack.Decoder(str)
+batch_of, outcome_of, number_of, text_of = _batch.decode, _outcome.decode, _number.decode, _text.decode
+
+
+def asked(number: int, word: Word, content: Batch | int) -> bytes:
+    """Gives the frame of a request.
+
+    Raises:
+        UnicodeEncodeError: A text in it is no Unicode.
+    """
+    return _frame(number, word, content)
+
+
+def answered(number: int, word: Word, content: Outcome | int | str) -> bytes:
+    """Gives the frame of an answer."""
+    return _frame(number, word, content)
+
+
+def _frame(number: int, word: Word, content: object) -> bytes:
+    frame = bytearray(HEADER.size)
+    _encoder.encode_into(content, frame, HEADER.size)
+    HEADER.pack_into(frame, 0, len(frame) - HEADER.size, number, word)
+    return bytes(frame)
+
+
+class Frames:
+    """Frames out of the pieces in which a connection brings them; it holds at most one that is not whole."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def fed(self, data: bytes) -> list[tuple[int, int, bytes]]:
+        """Takes a piece and gives the frames that are whole now: number, word and content of each.
+
+        Raises:
+            TooLongError: One is too long, and the connection of no use any more.
+        """
+        buffer = self._buffer
+        buffer += data
+        frames, start = [], 0
+        while len(buffer) - start >= HEADER.size:
+            length, number, word = HEADER.unpack_from(buffer, start)
+            if length > MOST_BYTES:
+                raise TooLongError
+            end = start + HEADER.size + length
+            if len(buffer) < end:
+                break
+            frames.append((number, word, bytes(memoryview(buffer)[start + HEADER.size : end])))
+            start = end
+        if start:
+            del buffer[:start]
+        return frames
