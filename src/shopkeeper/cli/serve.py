@@ -1,43 +1,159 @@
-"""`shopkeeper serve`: the console, the API and the worker as one."""
+"""`shopkeeper serve`: the console, the API, the log and the worker as one; `web`, `worker` and `log` alone."""
 
+import signal
+import socket
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import click
 import uvicorn
 from rich.console import Console
 
-from shopkeeper.app.schedule import Worker
+from shopkeeper.app.collect import LOG_FILE
+from shopkeeper.app.processes import Part, Service, end_with_parent
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.worker import work
+from shopkeeper.base.errors import UnavailableError
 from shopkeeper.cli.options import with_shop
+from shopkeeper.storage.log_place import socket_of
+from shopkeeper.storage.log_service import run_log
 from shopkeeper.web import create_app
 
-__all__ = ["serve", "serve_command"]
+__all__ = ["log_command", "serve", "serve_command", "web_command", "worker_command"]
+
+_DRAIN_SECONDS = 20
+_WORKER_SECONDS = 120.0
+_WAITING_CONNECTIONS = 2_048
+_AT_ONCE = 2_000
 
 
 @click.command("serve")
 @click.option("--host", help="Address to listen on; what the settings say by default.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; what the settings say by default.")
-@click.option("--no-worker", is_flag=True, help="Only the console and the API.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that answer.")
+@click.option("--no-worker", is_flag=True, help="Only the console, the API and the log.")
 @with_shop
-def serve_command(shop: Shop, *, host: str | None, port: int | None, no_worker: bool, as_json: bool) -> None:
+def serve_command(
+    shop: Shop, *, host: str | None, port: int | None, workers: int, no_worker: bool, as_json: bool
+) -> None:
     """Serve the console and the API, with the worker that keeps everything fresh."""
     del as_json  # a server has no document
-    serve(shop, host=host, port=port, with_worker=not no_worker)
+    code = serve(shop, host=host, port=port, workers=workers, with_worker=not no_worker)
+    if code:
+        raise UnavailableError("a part of the service did not begin to work", next_step="look at the log above")
 
 
-def serve(shop: Shop, *, host: str | None = None, port: int | None = None, with_worker: bool = True) -> None:
-    """Serves until it is stopped; the worker ends with it, after the job at hand."""
+def serve(
+    shop: Shop, *, host: str | None = None, port: int | None = None, workers: int = 1, with_worker: bool = True
+) -> int:
+    """Serves until it is stopped, then lets requests, work and log come to their end; gives the exit code."""
     address, number = host or shop.settings.web.host, port if port is not None else shop.settings.web.port
-    worker = Worker(shop) if with_worker and shop.settings.schedule.enabled else None
-    thread = threading.Thread(target=worker.run, name="worker") if worker else None
-    config = uvicorn.Config(create_app(shop), host=address, port=number, log_level="warning", server_header=False)
-    server = uvicorn.Server(config)
-    Console(stderr=True).print(f"the console is at [bold]http://{address}:{number}[/] (stop it with Ctrl+C)")
-    if thread:
-        thread.start()
+    listener = _listening(address, number)
+    folder = str(shop.folder)
+    answering = ("web", "--shop", folder, "--fd", str(listener.fileno()))
+    parts = [Part("log", ("log", "--shop", folder), ready=_reachable(socket_of(shop.folder / LOG_FILE)))]
+    parts += [
+        Part(
+            f"web {place}",
+            answering,
+            ready=_answers(listener),
+            grace=_DRAIN_SECONDS + 10.0,
+            passes=(listener.fileno(),),
+        )
+        for place in range(workers)
+    ]
+    if with_worker:
+        parts.append(Part("worker", ("worker", "--shop", folder), grace=_WORKER_SECONDS))
+    shop.close()
+    service = Service(parts)
+    for told in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(told, lambda *_: service.stop())
+    shown = listener.getsockname()[1]
+    Console(stderr=True).print(f"the console is at [bold]http://{address}:{shown}[/] (stop it with Ctrl+C)")
     try:
-        server.run()
+        return service.run()
     finally:
-        if worker and thread:
-            worker.stop()
-            thread.join()
+        listener.close()
+
+
+@click.command("web")
+@click.option("--host", help="Address to listen on; what the settings say by default.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; what the settings say by default.")
+@click.option("--fd", type=int, hidden=True)
+@with_shop
+def web_command(shop: Shop, *, host: str | None, port: int | None, fd: int | None, as_json: bool) -> None:
+    """Answer requests: the console, the API and the event paths. The log must be written by a process beside it."""
+    del as_json
+    end_with_parent()
+    options = (
+        {"fd": fd}
+        if fd is not None
+        else {"host": host or shop.settings.web.host, "port": shop.settings.web.port if port is None else port}
+    )
+    config = uvicorn.Config(
+        create_app(shop), log_level="warning", access_log=False, server_header=False, date_header=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS, limit_concurrency=_AT_ONCE, **options,  # type: ignore[arg-type]
+    )  # fmt: skip
+    uvicorn.Server(config).run()
+
+
+@click.command("worker")
+@click.option("--no-schedule", is_flag=True, help="Only read the log; do no jobs of the schedule.")
+@with_shop
+def worker_command(shop: Shop, *, no_schedule: bool, as_json: bool) -> None:
+    """Take the log into the lake and the vault, and do the jobs of the schedule."""
+    del as_json
+    end_with_parent()
+    told = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: told.set())
+    work(shop, told, with_schedule=not no_schedule)
+
+
+@click.command("log")
+@with_shop
+def log_command(shop: Shop, *, as_json: bool) -> None:
+    """Write the log of events: there is one such process to a shop."""
+    del as_json
+    end_with_parent()
+    file = shop.folder / LOG_FILE
+    shop.close()
+    run_log(file, socket_of(file))
+
+
+def _listening(address: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listener = socket.create_server((address, port), family=family, backlog=_WAITING_CONNECTIONS)
+    except OSError as error:
+        raise UnavailableError(
+            f"port {port} of {address} cannot be listened on",
+            next_step="stop what uses it, or say --port",
+            foreign=error,
+        ) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def _reachable(place: Path) -> Callable[[], bool]:
+    def ready() -> bool:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tried:
+            return tried.connect_ex(str(place)) == 0
+
+    return ready
+
+
+def _answers(listener: socket.socket) -> Callable[[], bool]:
+    """Whether a process answers at the listener; it takes connections before, since the parent opened it."""
+
+    def ready() -> bool:
+        address = listener.getsockname()[:2]
+        try:
+            with socket.create_connection(address, timeout=2) as tried:
+                tried.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                return b" 200 " in tried.recv(64)
+        except OSError:
+            return False
+
+    return ready

@@ -24,6 +24,7 @@ from shopkeeper.storage.state.leases import Leases
 from shopkeeper.storage.state.loads import Loads
 from shopkeeper.storage.state.mappings import Mappings
 from shopkeeper.storage.state.password import Passwords
+from shopkeeper.storage.state.positions import Positions
 from shopkeeper.storage.state.runs import Runs
 from shopkeeper.storage.state.segments import Segments
 from shopkeeper.storage.state.sessions import Sessions
@@ -62,6 +63,7 @@ class State:
         self.audit = Audit(database)
         self.settings = Settings(database)
         self.api_keys = ApiKeys(database)
+        self.positions = Positions(database)
 
     @classmethod
     def open(

@@ -32,6 +32,7 @@ __all__ = [
     "leases",
     "loads",
     "mappings",
+    "positions",
     "run_steps",
     "runs",
     "segment_versions",
@@ -128,6 +129,7 @@ segment_versions = Table(
 
 mappings = Table(
     "mappings",
+    "positions",
     METADATA,
     _key("source"),
     _key("table_name"),
@@ -263,4 +265,11 @@ api_keys = Table(
     Column("expires_at", Instant),
     Column("last_used_at", Instant),
     Column("revoked_at", Instant),
+)
+
+positions = Table(
+    "positions",
+    METADATA,
+    _key("reader"),
+    Column("position", BigInteger, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""API keys."""
+"""API keys, and how far readers of the log have come."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ _INSTANT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Adds the table."""
+    """Adds the tables."""
     op.create_table(
         "api_keys",
         sa.Column("id", sa.Text, nullable=False),
@@ -28,4 +28,10 @@ def upgrade() -> None:
         sa.Column("revoked_at", _INSTANT),
         sa.PrimaryKeyConstraint("id", name="pk_api_keys"),
         sa.UniqueConstraint("hash", name="uq_api_keys_hash"),
+    )
+    op.create_table(
+        "positions",
+        sa.Column("reader", sa.Text, nullable=False),
+        sa.Column("position", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("reader", name="pk_positions"),
     )

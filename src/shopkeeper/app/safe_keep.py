@@ -1,0 +1,38 @@
+"""What was sealed at the door goes to where it is kept: raw identifiers to the vault, refused events to their list."""
+
+from shopkeeper.app.shop import Shop
+from shopkeeper.collect.sealed import keep_sealed
+from shopkeeper.storage.log import Log
+from shopkeeper.storage.log_reader import LogReader
+
+__all__ = ["READER", "SafeKeeper"]
+
+READER = "vault"
+"""What its position is noted under."""
+
+_BATCHES_AT_ONCE = 500
+
+
+class SafeKeeper:
+    """Reads the log for what is sealed in it.
+
+    Args:
+        shop: The shop.
+        log: Its log.
+    """
+
+    def __init__(self, shop: Shop, log: Log | LogReader) -> None:
+        self._shop = shop
+        self._log = log
+
+    def step(self) -> bool:
+        """Keeps what the next batches hold; says whether there may be more. Doing it again adds nothing."""
+        after = self._shop.state.positions.of(READER)
+        batches = self._log.read(after, _BATCHES_AT_ONCE)
+        if not batches:
+            return False
+        sealed = [batch for batch in batches if batch.sealed or batch.refusals]
+        if sealed:
+            keep_sealed(self._shop.vault, self._shop.lake, self._shop.duckdb, self._shop.sealing, sealed)
+        self._shop.state.positions.move(READER, batches[-1].position)
+        return len(batches) == _BATCHES_AT_ONCE

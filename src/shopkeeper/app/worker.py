@@ -1,0 +1,46 @@
+"""The worker: what reads the log, and the jobs of the schedule, until it is told to stop."""
+
+import threading
+
+from shopkeeper.app.collect import LOG_FILE
+from shopkeeper.app.ingest import Loader
+from shopkeeper.app.readers import Reader, Readers
+from shopkeeper.app.safe_keep import SafeKeeper
+from shopkeeper.app.schedule import Worker
+from shopkeeper.app.shop import Shop
+from shopkeeper.storage.log_reader import LogReader
+
+__all__ = ["work"]
+
+_LOOKS_EVERY = 0.5
+
+
+def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> None:
+    """Works until it is told to stop; ends after the work at hand.
+
+    Args:
+        shop: The shop.
+        told: Set when it is to stop.
+        with_schedule: Whether it does the jobs of the schedule too.
+
+    Raises:
+        MissingError: There is no log yet: the process that writes it is started first.
+    """
+    with LogReader(shop.folder / LOG_FILE) as log:
+        readers = Readers(
+            [
+                Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
+                Reader("loader", Loader(shop, log).step, rest=1.0),
+            ]
+        )
+        schedule = Worker(shop) if with_schedule and shop.settings.schedule.enabled else None
+        thread = threading.Thread(target=schedule.run, name="schedule") if schedule else None
+        readers.start()
+        if thread:
+            thread.start()
+        while not told.wait(_LOOKS_EVERY):
+            pass
+        if schedule and thread:
+            schedule.stop()
+            thread.join()
+        readers.stop()
