@@ -1,5 +1,6 @@
-"""Makes the docs that follow from the code: commands, settings, dictionary, traits; `--check` fails if they drifted."""
+"""Makes the docs that follow from the code: commands, settings, tables, traits, events; `--check` says what drifted."""
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,10 @@ import click
 
 from shopkeeper.base.settings import settings_table
 from shopkeeper.cli.main import shopkeeper
+from shopkeeper.schema.event_properties import PROPERTIES
+from shopkeeper.schema.events import EVENTS, json_schema, slug
+from shopkeeper.schema.events import GROUPS as EVENT_GROUPS
+from shopkeeper.schema.happening import Happening
 from shopkeeper.schema.table import TableKind
 from shopkeeper.schema.tables import TABLES
 from shopkeeper.schema.traits import GROUPS, TRAITS
@@ -97,18 +102,82 @@ def traits() -> str:
     return "\n".join(lines) + "\n"
 
 
-_MADE = {"commands.md": commands, "settings.md": settings, "dictionary.md": dictionary, "traits.md": traits}
+def events() -> str:
+    """Every kind of event in both languages."""
+    lines = [
+        "# Events",
+        "",
+        "The names that Shopkeeper knows: Segment's e-commerce specification, version 2 (names of version 1 are",
+        "aliases), and a retail extension. A name may come in any case, with blanks, `_` or `-` between its words. Any",
+        "other name is taken too, unless the [tracking plan](../events.md#the-tracking-plan) says otherwise. Beside",
+        "each event is its JSON Schema; a star marks what it must have.",
+        "",
+        "系统内置的事件名称：Segment 电商规范 v2（v1 名称为别名）与零售扩展。大小写不限，单词之间可用空格、`_` 或 `-`。",
+        "其他名称同样接收，除非[埋点方案](../events.md#the-tracking-plan)另有规定。",
+        "“仅服务端”的事件不接受浏览器密钥；星号表示必填属性。",
+        "",
+    ]
+    for group, (english, chinese) in EVENT_GROUPS.items():
+        lines += [f"## {english} · {chinese}", ""]
+        for each in EVENTS.values():
+            if each.group == group:
+                lines += _event(each)
+    return "\n".join(lines) + "\n"
+
+
+def _event(each: Happening) -> Iterator[str]:
+    yield f"### {each.name}"
+    yield ""
+    yield f"{each.english} {each.chinese} [JSON Schema]({slug(each.name)}.schema.json)"
+    facts = [
+        "only with a server key · 仅服务端" if each.server_only else "",
+        f"becomes rows of `{each.becomes}` · 生成 `{each.becomes}` 记录" if each.becomes else "",
+        "may be nobody's · 可不带身份" if each.nobodys else "",
+        f"also · 别名: {', '.join(f'`{name}`' for name in each.aliases)}" if each.aliases else "",
+    ]
+    yield ""
+    if any(facts):
+        yield from (f"- {fact}" for fact in facts if fact)
+        yield ""
+    yield "| property | type | meaning | 含义 |"
+    yield "|---|---|---|---|"
+    for name in each.properties:
+        declared = PROPERTIES[name]
+        needed = " *" if name in each.required else ""
+        yield f"| `{name}`{needed} | {declared.type.value} | {declared.english} | {declared.chinese} |"
+    yield ""
+
+
+_MADE = {
+    "commands.md": commands,
+    "settings.md": settings,
+    "dictionary.md": dictionary,
+    "traits.md": traits,
+    "events/README.md": events,
+}
+
+
+def _schemas() -> dict[str, str]:
+    """The JSON Schema of every kind of event, by file name."""
+    return {
+        f"events/{slug(each.name)}.schema.json": json.dumps(json_schema(each), indent=2) + "\n"
+        for each in EVENTS.values()
+    }
 
 
 def main() -> int:
     """Writes the pages, or with `--check` says which drifted."""
     drifted = []
-    for name, make in _MADE.items():
-        file, text = _DOCS / name, make()
+    pages = {name: make() for name, make in _MADE.items()} | _schemas()
+    (_DOCS / "events").mkdir(exist_ok=True)
+    for name, text in pages.items():
+        file = _DOCS / name
         if "--check" not in sys.argv:
             file.write_text(text, encoding="utf-8")
         elif not file.exists() or file.read_text(encoding="utf-8") != text:
             drifted.append(name)
+    named = {f"events/{file.name}" for file in (_DOCS / "events").glob("*.schema.json")}
+    drifted += sorted(named - pages.keys())
     if drifted:
         print(f"docs that drifted from the code: {', '.join(drifted)}; run python scripts/generate_docs.py")
     return 1 if drifted else 0

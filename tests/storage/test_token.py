@@ -154,3 +154,20 @@ def test_normalising_twice_changes_nothing_and_a_column_agrees_with_one_value(ki
     if normal is not None:
         assert slow(TOKENS, kind, normal) == normal
         assert TOKENS.tokens(kind, [raw]).to_pylist() == [TOKENS.token(kind, raw)]
+
+
+@given(st.sampled_from(["CN", "US", "GB"]), st.sampled_from(list(KINDS)), others | phones | emails)
+def test_a_pair_is_the_token_and_the_normal_form(country: str, kind: str, raw: str) -> None:
+    tokens = Tokens(KEY, country)
+    normal = slow(tokens, kind, raw)
+    assert tokens.pair(kind, raw) == (None if normal is None else (tokens.token(kind, raw), normal))
+
+
+def test_a_user_id_is_only_trimmed() -> None:
+    assert normalise("user", " Ａb１ ", "CN") == "Ａb１"
+    assert TOKENS.token("user", "A1") != TOKENS.token("user", "Ａ1") != TOKENS.token("user", "a1")
+
+
+def test_a_digest_is_keyed_and_told_apart_by_its_label() -> None:
+    assert TOKENS.digest("a", b"1") == hmac.digest(KEY.secret, b"a\x1f1", "sha256")[:18]
+    assert TOKENS.digest("a", b"1") != TOKENS.digest("b", b"1") != TOKENS.digest("b", b"2")

@@ -4,7 +4,7 @@ from shopkeeper.schema.table import Column, Partition, Privacy, Table, TableKind
 
 __all__ = ["PEOPLE"]
 
-_IDENTIFIER_KINDS = ("phone", "email", "member_no", "device", "cookie", "openid", "unionid", "card")
+_IDENTIFIER_KINDS = ("phone", "email", "member_no", "user", "device", "cookie", "openid", "unionid", "card")
 
 PEOPLE = (
     Table(
