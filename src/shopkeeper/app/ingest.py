@@ -16,6 +16,7 @@ from shopkeeper.schema.table import Table
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.consumed import append_through, consumed
 from shopkeeper.storage.log import Log, Stored
+from shopkeeper.storage.log_reader import LogReader
 
 __all__ = ["Ingested", "Loader", "Pace"]
 
@@ -73,7 +74,7 @@ class Loader:
         pace: When to load.
     """
 
-    def __init__(self, shop: Shop, log: Log, pace: Pace | None = None) -> None:
+    def __init__(self, shop: Shop, log: Log | LogReader, pace: Pace | None = None) -> None:
         self._shop = shop
         self._log = log
         self._pace = pace or Pace()

@@ -3,7 +3,7 @@
 import threading
 
 from shopkeeper.app.collect import LOG_FILE
-from shopkeeper.app.ingest import Loader
+from shopkeeper.app.ingest import Loader, Pace
 from shopkeeper.app.readers import Reader, Readers
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.schedule import Worker
@@ -30,7 +30,7 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
         readers = Readers(
             [
                 Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
-                Reader("loader", Loader(shop, log).step, rest=1.0),
+                Reader("loader", Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds)).step, rest=1.0),
             ]
         )
         schedule = Worker(shop) if with_schedule and shop.settings.schedule.enabled else None

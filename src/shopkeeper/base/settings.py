@@ -225,6 +225,20 @@ class ScheduleSettings(_Section):
     loads: tuple[LoadJob, ...] = Field((), description="Loads: [[schedule.loads]] with table, files, source, mapping.")
 
 
+class CollectSettings(_Section):
+    """Taking events in."""
+
+    events_per_second: int = Field(
+        5_000,
+        ge=1,
+        le=10**9,
+        description="Events a write key may bring a second and process; ten times so many at once.",
+    )
+    load_seconds: float = Field(
+        30.0, gt=0, le=3_600, description="The loader takes the log into the lake so often, or at 50,000 events."
+    )
+
+
 class WebSettings(_Section):
     """The console."""
 
@@ -267,6 +281,7 @@ class Settings(BaseSettings):
     rfm: RfmSettings = RfmSettings()
     engage: EngageSettings = EngageSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    collect: CollectSettings = CollectSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
 

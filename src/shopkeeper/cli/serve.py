@@ -93,7 +93,7 @@ def web_command(shop: Shop, *, host: str | None, port: int | None, fd: int | Non
     )
     config = uvicorn.Config(
         create_app(shop), log_level="warning", access_log=False, server_header=False, date_header=False,
-        timeout_graceful_shutdown=_DRAIN_SECONDS, limit_concurrency=_AT_ONCE, **options,  # type: ignore[arg-type]
+        timeout_graceful_shutdown=_DRAIN_SECONDS, limit_concurrency=_AT_ONCE, **options,
     )  # fmt: skip
     uvicorn.Server(config).run()
 

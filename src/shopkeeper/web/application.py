@@ -1,11 +1,16 @@
 """The web application: routes, guards and errors put together for one shop."""
 
+from functools import partial
+
 from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
+from shopkeeper.app.collect import reception_of
 from shopkeeper.app.shop import Shop
 from shopkeeper.web import assets, problem
+from shopkeeper.web.collect import Collect
 from shopkeeper.web.csrf import guard
+from shopkeeper.web.rate import RateLimit
 from shopkeeper.web.routes import (
     api,
     campaigns,
@@ -40,6 +45,8 @@ _ROUTERS = (
     upload.router,
 )
 _PACK_FROM_BYTES = 1000
+_REST_SECONDS = 10
+"""A key that rested may bring the events of so many seconds at once."""
 _MOST_BODY_BYTES = 1024 * 1024
 
 
@@ -70,4 +77,10 @@ def create_app(shop: Shop) -> FastAPI:
     problem.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=_PACK_FROM_BYTES)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(
+        Collect,
+        reception=partial(reception_of, shop),
+        limit=RateLimit(shop.settings.collect.events_per_second * _REST_SECONDS, _REST_SECONDS),
+        clock=shop.clock,
+    )
     return app

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shopkeeper.app.collect import Answer, Reception, Sender
+from shopkeeper.app.collect import Reception, Sender
 from shopkeeper.base.errors import ForbiddenError, ShopkeeperError, UnavailableError
 from shopkeeper.web.body import BodyError, read_body
 from shopkeeper.web.rate import RateLimit
@@ -109,7 +109,7 @@ class Collect:
         if wait:
             raise _Refusal(429, "too_many_events", retry_after=wait)
         answer = await self._received().take(sender, messages, now=now, is_live=name != "import")
-        return 200, _told(answer)
+        return 200, msgspec.json.encode(answer)
 
     def _received(self) -> Reception:
         if self._reception is None:
@@ -186,10 +186,6 @@ def _key(headers: Mapping[bytes, bytes]) -> str | None:
 def _of_query(scope: Scope, name: str) -> str | None:
     found = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(name)
     return found[0] if found else None
-
-
-def _told(answer: Answer) -> bytes:
-    return msgspec.json.encode(answer)
 
 
 def _refused(reason: str, detail: str | None = None) -> bytes:

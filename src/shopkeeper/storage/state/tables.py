@@ -129,7 +129,6 @@ segment_versions = Table(
 
 mappings = Table(
     "mappings",
-    "positions",
     METADATA,
     _key("source"),
     _key("table_name"),
