@@ -11,6 +11,10 @@ import pyarrow as pa
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import ConflictError
 from shopkeeper.collect.event_table import Logged, event_rows, logged_events
+from shopkeeper.collect.landing import Landing
+from shopkeeper.collect.load import store_cutovers
+from shopkeeper.collect.orders import Days
+from shopkeeper.schema.event import Event
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Table
 from shopkeeper.schema.tables import table as declared_table
@@ -134,6 +138,7 @@ class Loader:
         new = [one for one in logged if (one.event.source, one.event.message_id) not in known]
         if not new:
             return Ingested(0, len(logged), after)
+        self._land([one.event for one in new], at)
         through = fresh[-1].position
         files = self._write(event_rows(new))
         properties = {"shopkeeper.loader": self._holder}
@@ -142,6 +147,14 @@ class Loader:
         if self._commits % _COMMITS_KEPT == 0:
             self._shop.lake.expire(_EVENT.name, keep=_STATES_KEPT, now=at)
         return Ingested(len(new), len(logged) - len(new), through)
+
+    def _land(self, events: Sequence[Event], at: datetime) -> None:
+        """Puts sales and the like into their tables first: doing that again is harmless, adding the events is not."""
+        shop, chain = self._shop, self._shop.settings.chain
+        scratch = shop.spill / "events"
+        scratch.mkdir(parents=True, exist_ok=True)
+        days = Days(chain.time_zone, chain.cutover_hour, store_cutovers(shop.duckdb))
+        Landing(shop.lake, shop.duckdb, shop.vault, shop.tokens, scratch, days).land(events, now=at)
 
     def _write(self, rows: pa.Table) -> list[str]:
         given = Table("given", "events of the log", _EVENT.columns, _EVENT.key)

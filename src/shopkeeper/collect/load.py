@@ -31,7 +31,7 @@ from shopkeeper.storage.sealed import SealedFile
 from shopkeeper.storage.token import Tokens
 from shopkeeper.storage.vault import Vault
 
-__all__ = ["Loader", "Preview"]
+__all__ = ["Loader", "Preview", "store_cutovers"]
 
 _TRIES = 5
 _log = structlog.get_logger(room="collect")
@@ -285,7 +285,7 @@ class Loader:
         self, mapping: Mapping, folder: Path, now: datetime, options: "_Options", ordinals: dict[int, int] | None = None
     ) -> Stage:
         return Stage(
-            Judge(mapping, self.time_zone, self.cutover_hour, self._store_cutovers()),
+            Judge(mapping, self.time_zone, self.cutover_hour, store_cutovers(self.engine)),
             self.engine,
             self.vault,
             self.tokens,
@@ -297,17 +297,19 @@ class Loader:
             ordinals=ordinals,
         )
 
-    def _store_cutovers(self) -> dict[str, int]:
-        query = Query.from_sql(
-            "SELECT store_id, cutover_hour FROM store WHERE cutover_hour IS NOT NULL", name="cut-over hours"
-        )
-        return {row["store_id"]: row["cutover_hour"] for row in self.engine.arrow(query).to_pylist()}
-
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
         self.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="load-", dir=self.scratch) as folder:
             yield Path(folder)
+
+
+def store_cutovers(engine: DuckDBEngine) -> dict[str, int]:
+    """Gives the hour at which the business day changes, for the stores that have their own."""
+    query = Query.from_sql(
+        "SELECT store_id, cutover_hour FROM store WHERE cutover_hour IS NOT NULL", name="cut-over hours"
+    )
+    return {row["store_id"]: row["cutover_hour"] for row in engine.arrow(query).to_pylist()}
 
 
 @dataclass(frozen=True, slots=True)
