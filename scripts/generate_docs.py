@@ -112,7 +112,7 @@ def events() -> str:
         "other name is taken too, unless the [tracking plan](../events.md#the-tracking-plan) says otherwise. Beside",
         "each event is its JSON Schema; a star marks what it must have.",
         "",
-        "系统内置的事件名称：Segment 电商规范 v2（v1 名称为别名）与零售扩展。大小写不限，单词之间可用空格、`_` 或 `-`。",  # noqa: E501
+        "系统内置的事件名称：Segment 电商规范 v2（v1 名称为别名）与零售扩展。大小写不限，词间可用空格、`_`、`-`。",
         "其他名称同样接收，除非[埋点方案](../events.md#the-tracking-plan)另有规定。",
         "“仅服务端”的事件不接受浏览器密钥；星号表示必填属性。",
         "",

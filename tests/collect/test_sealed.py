@@ -8,6 +8,9 @@ import pytest
 from shopkeeper.base.errors import MissingError, StorageError
 from shopkeeper.collect.accept import accept
 from shopkeeper.collect.door import Door
+from shopkeeper.collect.plan import Plan
+from shopkeeper.collect.refused import settle_refused
+from shopkeeper.collect.replay import refused_messages
 from shopkeeper.collect.sealed import Contents, Kept, keep_sealed, open_sealed, seal
 from shopkeeper.storage.keys import Keys, make_keys, read_keys, rotate_vault_key
 from shopkeeper.storage.log import Stored
@@ -88,3 +91,22 @@ def test_a_blob_opens_with_older_keys_and_not_when_altered(tmp_path: Path) -> No
         altered = blob[:place] + bytes([blob[place] ^ 1]) + blob[place + 1 :]
         with pytest.raises((StorageError, MissingError)):
             open_sealed(altered, after)
+
+
+def test_refused_messages_come_in_after_a_fix_and_once(desk: Desk, keys: Keys) -> None:
+    strict = Plan.from_toml('[events.A.properties]\nsize = "number"')
+    message = {"type": "track", "event": "A", "userId": "u", "messageId": "9", "properties": {"size": PHONES[0]},
+               "timestamp": "2024-06-01T03:00:00Z", "sentAt": "2024-06-01T03:59:00Z"}  # fmt: skip
+    loader = desk.loader
+    taken = accept([message, None], Door("site", loader.tokens, NOW, plan=strict))
+    sealed = seal(taken.personal, taken.bodies, Sealing(keys.vault))
+    keep(desk, keys, Stored(1, "site", NOW.timestamp(), (), taken.entries, taken.refusals, sealed))
+    never_broken = accept([message], Door("site", loader.tokens, NOW)).entries
+    waiting = {each.refused_id: each for each in refused_messages(loader.engine, loader.vault)}
+    assert [waiting[each.refused_id].message for each in taken.refusals] == [message, None]
+    assert PHONES[0] not in repr(waiting)
+    first = waiting[taken.refusals[0].refused_id]
+    assert accept([first.message], Door(first.source, loader.tokens, first.refused_at)).entries == never_broken
+    settle_refused(loader.lake, loader.engine, loader.vault, [first.refused_id], NOW)
+    assert [each.message for each in refused_messages(loader.engine, loader.vault, source="site")] == [None]
+    assert refused_messages(loader.engine, loader.vault, source="other") == []
