@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hmac
 import json
 import socket
 import time
@@ -13,6 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from shopkeeper.app.api_key import create_key
+from shopkeeper.app.hook import hook_secret
+from shopkeeper.app.shop import open_shop
 from tests.canary import EMAILS, NAMES, PHONES, found_in
 from tests.service import Running, running
 
@@ -151,6 +155,59 @@ def test_an_import_keeps_the_old_time_and_triggers_nothing(service: Running) -> 
     assert (found.occurred_at, found.is_live) == (datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC), False)
 
 
+def test_sensors_data_and_ga4_send_with_their_own_sdks_form(service: Running) -> None:
+    record = {
+        "type": "track", "event": "ViewProduct", "distinct_id": "sa-1", "time": 1_790_000_000_000, "_track_id": 7,
+        "properties": {"$lib": "MiniProgram", "product_id": "p1"},
+    }  # fmt: skip
+    data = base64.b64encode(gzip.compress(json.dumps([record, record]).encode())).decode()
+    answer = httpx.post(f"{service.url}/sa?project={service.server_key}", data={"data_list": data, "gzip": "1"})
+    assert (answer.status_code, answer.json()["accepted"], answer.json()["duplicate"]) == (200, 1, 1)
+    payload = {"client_id": "ga.1", "events": [{"name": "view_item", "params": {"items": [{"item_id": "p1"}]}}]}
+    answer = httpx.post(f"{service.url}/mp/collect?measurement_id=G-1&api_secret={service.server_key}", json=payload)
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+    bad = httpx.post(f"{service.url}/sa?project={service.server_key}", data={"data": "%%%"})
+    assert (bad.status_code, bad.json()["reason"]) == (400, "no_sensors_data")
+
+
+def test_a_door_counter_is_a_source(service: Running) -> None:
+    signal = {
+        "kind": "counter", "device_id": "door-1", "store_id": "s7", "time": "2026-11-28T09:00:00Z", "sequence": 1,
+        "in": 3, "out": 1,
+    }  # fmt: skip
+    told = service.post("/v1/devices", [signal, signal]).json()
+    assert (told["accepted"], told["duplicate"], told["refused"]) == (2, 2, 0)
+    found = [event for event in service.events() if event.store_id == "s7"]
+    assert sorted(str(event.name) for event in found) == ["Store Entered", "Store Left"]
+
+
+def test_a_webhook_counts_when_it_is_signed_and_once(service: Running) -> None:
+    with open_shop(service.folder) as shop:
+        key, _ = create_key(shop, ["collect"], source="orders")
+        secret = base64.b64decode(hook_secret(shop, key.id).removeprefix("whsec_"))
+    order = {
+        "type": "track", "event": "Order Completed", "userId": "u1",
+        "properties": {"order_id": "w1", "products": [{"product_id": "p1", "price": 2, "quantity": 1}]},
+    }  # fmt: skip
+    body = json.dumps(order).encode()
+    stamp = str(int(time.time()))
+
+    def sent(body: bytes, stamp: str = stamp, address: str = key.id) -> httpx.Response:
+        signed = hmac.digest(secret, f"hook-1.{stamp}.".encode() + body, "sha256")
+        headers = {
+            "webhook-id": "hook-1",
+            "webhook-timestamp": stamp,
+            "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
+        }
+        return httpx.post(f"{service.url}/hooks/{address}", content=body, headers=headers)
+
+    assert [sent(body).json()["results"][0]["status"] for _ in range(2)] == ["accepted", "duplicate"]
+    assert sent(body, stamp=str(int(time.time()) - 3_600)).status_code == 401
+    assert sent(body, address="key_nobody").status_code == 401
+    assert httpx.post(f"{service.url}/hooks/{key.id}", content=body).status_code == 401
+    assert sent(b"no json").status_code == 400
+
+
 def test_a_slow_or_vanishing_client_disturbs_nobody(service: Running) -> None:
     host, port = service.host.split(":")
     head = f"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"  # noqa: F541 - as the others
@@ -208,7 +265,5 @@ def _wait_until_loaded(service: Running, within: float = 30.0) -> None:
 
 
 def _in_lake(folder: Path) -> set[tuple[str, str]]:
-    from shopkeeper.app.shop import open_shop  # noqa: PLC0415 - each look is a fresh one
-
     with open_shop(folder) as shop:
         return set(shop.query("SELECT source, message_id FROM event").fetchall())

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from shopkeeper.app.api_key import COLLECT
+from shopkeeper.app.hook import hook_messages
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import ForbiddenError
 from shopkeeper.collect.accept import accept
@@ -120,6 +121,31 @@ class Reception:
         if found[0] is None:
             raise ForbiddenError("the write key is not known", next_step="shopkeeper key list")
         return found[0]
+
+    async def webhook(
+        self, key_id: str, headers: Mapping[str, str], raw: bytes, *, now: datetime
+    ) -> tuple[Sender, list[Any]]:
+        """Gives who sends a webhook, and its messages.
+
+        Args:
+            key_id: The key whose address was called.
+            headers: The headers, in lower case.
+            raw: The body as it came.
+            now: The present instant.
+
+        Raises:
+            ForbiddenError: There is no such key, or the webhook is not signed by its source.
+            DataError: The body is no JSON.
+        """
+        key = await asyncio.to_thread(self._shop.state.api_keys.get, key_id, now=now)
+        sender = _sender(key)
+        if sender is None:
+            raise ForbiddenError("the webhook is not signed by its source", next_step="shopkeeper key list")
+        messages = await asyncio.to_thread(
+            hook_messages, self._shop, sender.key_id, sender.source, headers, raw, now=now
+        )
+        await self._note_use(sender, now)
+        return sender, messages
 
     async def take(self, sender: Sender, messages: Sequence[Any], *, now: datetime, is_live: bool = True) -> Answer:
         """Takes the messages of one request in; when it returns, all of them are durable.

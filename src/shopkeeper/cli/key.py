@@ -3,6 +3,7 @@
 import click
 
 from shopkeeper.app.api_key import SCOPES, USER_KINDS, create_key, list_keys, revoke_key
+from shopkeeper.app.hook import hook_secret
 from shopkeeper.app.shop import Shop
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, rich_table
@@ -43,11 +44,17 @@ def create(
 ) -> None:
     """Make a key; it is shown once."""
     key, secret = create_key(shop, scopes, source=source, name=name, is_browser=browser, user_kind=user_kind, days=days)
-    emit(
-        {"id": key.id, "key": secret, "scopes": list(key.scopes), "source": key.source, "browser": key.is_browser},
-        as_json=as_json,
-        render=lambda console: console.print(f"[bold]{secret}[/]\nshown once; its id is {key.id}", soft_wrap=True),
-    )
+    signing = hook_secret(shop, key.id)
+    document = {
+        "id": key.id,
+        "key": secret,
+        "scopes": list(key.scopes),
+        "source": key.source,
+        "browser": key.is_browser,
+        "webhook_secret": signing,
+    }
+    shown = f"[bold]{secret}[/]\nshown once; its id is {key.id}\nwebhooks to /hooks/{key.id} are signed with {signing}"
+    emit(document, as_json=as_json, render=lambda console: console.print(shown, soft_wrap=True))
 
 
 @key_command.command("list")

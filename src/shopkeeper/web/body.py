@@ -14,17 +14,19 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 class BodyError(Exception):
-    """A body that is not taken.
+    """A request of which nothing is kept.
 
     Args:
         status: The HTTP status to answer.
         reason: What is wrong, as a word.
+        retry_after: After how many seconds it may be sent again, where that would help.
     """
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, *, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.retry_after = retry_after
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, most: int = MOST_BYTES) -> bytes:

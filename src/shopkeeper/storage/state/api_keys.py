@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import ColumnElement, RowMapping, select, update
 
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.base.ids import new_id
@@ -137,11 +137,15 @@ class ApiKeys:
 
     def find(self, secret: str, *, now: datetime) -> ApiKey | None:
         """Gives the key of a secret, None where there is none that holds."""
-        if not looks_like_key(secret):
-            return None
-        query = select(*_COLUMNS).where(tables.api_keys.c.hash == _hash(secret))
+        return self._holding(tables.api_keys.c.hash == _hash(secret), now) if looks_like_key(secret) else None
+
+    def get(self, key_id: str, *, now: datetime) -> ApiKey | None:
+        """Gives the key of an id, None where there is none that holds."""
+        return self._holding(tables.api_keys.c.id == key_id, now)
+
+    def _holding(self, condition: ColumnElement[bool], now: datetime) -> ApiKey | None:
         with self._database.read() as connection:
-            row = connection.execute(query).mappings().first()
+            row = connection.execute(select(*_COLUMNS).where(condition)).mappings().first()
         key = _key(row) if row is not None else None
         return key if key is not None and key.holds(now) else None
 
