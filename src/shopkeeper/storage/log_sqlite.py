@@ -60,9 +60,10 @@ class SqliteLog:
             opened.callback(self._connection.close)
             self._reader = LogReader(file)
             opened.callback(self._reader.close)
-            mark: tuple[int, int] = self._connection.execute("SELECT position, day FROM mark").fetchone()
-            self._end, self._day = mark
-            self._seen = Seen(self._connection, events_a_part=events_a_part)
+            with self._reported():
+                mark: tuple[int, int] = self._connection.execute("SELECT position, day FROM mark").fetchone()
+                self._end, self._day = mark
+                self._seen = Seen(self._connection, events_a_part=events_a_part)
             self._remember()
             self._opened = opened.pop_all()
 
