@@ -56,6 +56,13 @@ class _Pretending(_Log):
             return [Outcome(1, bytes(len(batch.entries))) for batch in batches]
 
 
+class _Trusting(_Log):
+    """Builds on whatever the system shows it of the WAL when it is opened."""
+
+    def _rewrite_wal(self) -> None:
+        pass
+
+
 class _Forgetful(SqliteLog):
     """Keeps what it knows already."""
 
@@ -81,6 +88,7 @@ KINDS: Mapping[str, type[SqliteLog]] = {
     "off": _Off,
     "hasty": _Hasty,
     "pretending": _Pretending,
+    "trusting": _Trusting,
     "forgetful": _Forgetful,
     "narrow": _Narrow,
 }

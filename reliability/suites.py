@@ -59,7 +59,8 @@ def _cuts() -> Figures:
 
 
 def _failing_syncs() -> Figures:
-    cuts = bad = lost = asked_again = acknowledged = control = 0
+    cuts = bad = lost = asked_again = acknowledged = 0
+    controls = dict.fromkeys(("pretending", "trusting"), 0)
     for number in _FAILING:
         with _folder() as folder:
             for failed, each in failing(folder, "log", failing_from=number, seed=_SEED + number):
@@ -67,10 +68,10 @@ def _failing_syncs() -> Figures:
                 lost += each.verdict.lost if each.verdict else 0
                 asked_again = max(asked_again, failed - 1)
             acknowledged += each.verdict.acknowledged if each.verdict else 0
-        if number % 5 == 0:
+        for kind in controls:
             with _folder() as folder:
-                found = failing(folder, "pretending", failing_from=number, seed=_SEED + number)
-                control += sum(not each.holds for _, each in found)
+                found = failing(folder, kind, failing_from=number, seed=_SEED + number, cuts=6)
+                controls[kind] += sum(not each.holds for _, each in found)
     return {
         "failing_sync_moments": figure(len(_FAILING), "moments", bar=len(_FAILING), at_least=True),
         "failing_sync_cuts": figure(cuts, "cuts"),
@@ -78,7 +79,10 @@ def _failing_syncs() -> Figures:
         "failing_sync_asked_again": figure(asked_again, "syncs", bar=0),
         "failing_sync_acknowledged": figure(acknowledged, "events"),
         "failing_sync_lost": figure(lost, "events", bar=0),
-        "failing_sync_control_bad": figure(control, "cuts", bar=1, at_least=True),
+        **{
+            f"failing_sync_control_{kind}_bad": figure(count, "cuts", bar=1, at_least=True)
+            for kind, count in controls.items()
+        },
     }
 
 

@@ -97,6 +97,7 @@ def test_a_failed_sync_stops_the_writer_and_nothing_is_built_on_it(short_path: P
 
 @pytest.mark.usefixtures("traced")
 def test_control_a_log_that_goes_on_after_a_failed_sync_is_found_out(short_path: Path) -> None:
+    # The control that builds on what the system shows it is found out too seldom for a small count.
     found = list(failing(short_path, "pretending", failing_from=9, seed=1))
     assert any(not each.holds for _, each in found)
 
