@@ -6,7 +6,7 @@ ARGS ?=
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock
+.PHONY: help demo test check bench reliability lock
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ check: $(VENV)/test.installed ## format, lint, types, import contracts, docs tha
 
 bench: $(VENV)/test.installed ## the benchmarks (ONLY=name for one); writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks $(ONLY)
+
+reliability: $(VENV)/test.installed ## tries whether the log holds (ONLY=suite for one); writes docs/reliability.md
+	$(BIN)/python -m reliability $(ONLY)
 
 lock: $(VENV)/test.installed ## locks exact versions with hashes again, naming no index
 	$(BIN)/python scripts/lock.py

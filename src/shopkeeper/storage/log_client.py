@@ -115,14 +115,12 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            frames = self._frames.fed(data)
+            for number, word, content in self._frames.fed(data):
+                awaited = self._awaited.pop(number, None)
+                if awaited is not None and not awaited.done():
+                    awaited.set_result((word, content))
         except TooLongError:
             self.end()
-            return
-        for number, word, content in frames:
-            awaited = self._awaited.pop(number, None)
-            if awaited is not None and not awaited.done():
-                awaited.set_result((word, content))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio calls it so
         self.ended.set()

@@ -99,9 +99,6 @@ def open_writing(file: Path, *, synchronous: str = "FULL") -> sqlite3.Connection
         connection.execute("PRAGMA temp_store = MEMORY")
         # An automatic checkpoint swallows its errors: a failed sync would be retried, and then pretended to be done.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        # After a failed sync the system may hold pages that the disk lacks. Writing all of the WAL into the file anew
-        # makes them dirty again, so nothing is built on what was never kept.
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         _make(connection)
     except sqlite3.Error as error:
         connection.close()

@@ -5,6 +5,7 @@ number.
 """
 
 import struct
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final
 
@@ -85,24 +86,25 @@ class Frames:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def fed(self, data: bytes) -> list[tuple[int, int, bytes]]:
+    def fed(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
         """Takes a piece and gives the frames that are whole now: number, word and content of each.
 
         Raises:
-            TooLongError: One is too long, and the connection of no use any more.
+            TooLongError: One is too long, and the connection of no use any more; those before it were given.
         """
         buffer = self._buffer
         buffer += data
-        frames, start = [], 0
-        while len(buffer) - start >= HEADER.size:
-            length, number, word = HEADER.unpack_from(buffer, start)
-            if length > MOST_BYTES:
-                raise TooLongError
-            end = start + HEADER.size + length
-            if len(buffer) < end:
-                break
-            frames.append((number, word, bytes(memoryview(buffer)[start + HEADER.size : end])))
-            start = end
-        if start:
+        start = 0
+        try:
+            while len(buffer) - start >= HEADER.size:
+                length, number, word = HEADER.unpack_from(buffer, start)
+                if length > MOST_BYTES:
+                    raise TooLongError
+                end = start + HEADER.size + length
+                if len(buffer) < end:
+                    break
+                content = bytes(memoryview(buffer)[start + HEADER.size : end])
+                start = end
+                yield number, word, content
+        finally:
             del buffer[:start]
-        return frames

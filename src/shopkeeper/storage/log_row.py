@@ -74,7 +74,7 @@ def unpacked(position: int, body: bytes, place: str) -> Stored:
     damage = StorageError(f"batch {position} of the log is damaged", place=place, next_step="shopkeeper doctor")
     try:
         row = _decoder.decode(body)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, TypeError) as error:  # a damaged file may give no bytes at all
         raise damage from error
     accepted = [at for at, status in enumerate(row.statuses) if status == _ACCEPTED]
     if len(accepted) != len(row.entries):

@@ -151,6 +151,7 @@ class LogService:
             ):
                 word, text = Word.BUSY, "the log has more waiting than it can take"
             else:
+                waiting.sender.owed += 1
                 self._waiting.append(waiting)
                 self._waiting_bytes += waiting.size
                 self._changed.notify()
@@ -219,6 +220,7 @@ def _tell(some: Sequence[_Waiting], answers: Sequence[tuple[Word, Outcome | str]
     for each, (word, content) in zip(some, answers, strict=True):
         told.setdefault(each.sender, []).append(answered(each.number, word, content))
     for sender, frames in told.items():
+        sender.owed -= len(frames)
         sender.answer(b"".join(frames))
 
 
@@ -226,7 +228,10 @@ class _Sender(asyncio.Protocol):
     """One connection of a process that sends."""
 
     def __init__(self, service: LogService) -> None:
+        self.owed = 0
+        """So many of its batches await their commit."""
         self._service = service
+        self._is_leaving = False
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
 
@@ -238,16 +243,18 @@ class _Sender(asyncio.Protocol):
             transport.close()
 
     def data_received(self, data: bytes) -> None:
-        if self._transport is None:
+        if self._transport is None or self._is_leaving:
             return
         try:
-            frames = self._frames.fed(data)
+            for number, word, content in self._frames.fed(data):
+                self._service.taken(self, number, word, content)
         except TooLongError:
             self.answer(answered(0, Word.REFUSED, "a frame is too long"))
             self.leave()
-            return
-        for number, word, content in frames:
-            self._service.taken(self, number, word, content)
+
+    def eof_received(self) -> bool:
+        self.leave()
+        return True  # it is closed by `leave`
 
     def pause_writing(self) -> None:
         # It does not take its answers: let it send nothing more until it does.
@@ -266,10 +273,13 @@ class _Sender(asyncio.Protocol):
         """Sends answers, if it is still there."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frames)
+            if self._is_leaving and not self.owed:
+                self._transport.close()
 
     def leave(self) -> None:
-        """Ends the connection once it has its answers."""
-        if self._transport is not None:
+        """Takes nothing more from it, and ends the connection once it has its answers."""
+        self._is_leaving = True
+        if self._transport is not None and not self.owed:
             self._transport.close()
 
     def cut(self) -> None:
@@ -293,7 +303,14 @@ async def _serve_until_told(log: SqliteLog, place: Path, limits: Limits, ready: 
         raise service.failed.result()
 
 
-def run_log(file: Path, place: Path, *, limits: Limits | None = None, ready: Callable[[], None] = lambda: None) -> None:
+def run_log(
+    file: Path,
+    place: Path,
+    *,
+    limits: Limits | None = None,
+    ready: Callable[[], None] = lambda: None,
+    opened: Callable[[Path], SqliteLog] = SqliteLog,
+) -> None:
     """Is a process that writes a log and does nothing else, until SIGTERM or SIGINT, or until the log fails.
 
     Args:
@@ -301,10 +318,11 @@ def run_log(file: Path, place: Path, *, limits: Limits | None = None, ready: Cal
         place: The socket's path.
         limits: How much it takes on.
         ready: Called when it listens.
+        opened: Opens the log.
 
     Raises:
         ConflictError: Another process writes the log.
         StorageError: The log failed; what was acknowledged is durable.
     """
-    with SqliteLog(file) as log:
+    with opened(file) as log:
         asyncio.run(_serve_until_told(log, place, limits or Limits(), ready))

@@ -60,9 +60,11 @@ class SqliteLog:
             opened.callback(self._connection.close)
             self._reader = LogReader(file)
             opened.callback(self._reader.close)
-            mark: tuple[int, int] = self._connection.execute("SELECT position, day FROM mark").fetchone()
-            self._end, self._day = mark
-            self._seen = Seen(self._connection, events_a_part=events_a_part)
+            with self._reported():
+                self._rewrite_wal()
+                mark: tuple[int, int] = self._connection.execute("SELECT position, day FROM mark").fetchone()
+                self._end, self._day = mark
+                self._seen = Seen(self._connection, events_a_part=events_a_part)
             self._remember()
             self._opened = opened.pop_all()
 
@@ -152,6 +154,13 @@ class SqliteLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _rewrite_wal(self) -> None:
+        """Moves all of the WAL into the file before anything is built on it.
+
+        After a sync that failed the system may hold pages that the disk lacks: this writes them anew, and syncs them.
+        """
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _remember(self) -> None:
         """Takes the ids again that were in memory alone, from their batches."""

@@ -1,0 +1,102 @@
+"""The page of `make reliability`: what was tried, how often, and what was found."""
+
+import os
+import platform
+import sqlite3
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from benchmarks.figure import Figures
+
+__all__ = ["page"]
+
+_HOW: Mapping[str, tuple[str, str]] = {
+    "kills": (
+        "Killed",
+        """
+The process that writes is ended by `kill -9` at random moments while four senders send batches of 1 to 20 events,
+some of them again. At the end it is started once more and what had no answer is sent again. Everything acknowledged
+must be there, once. The control acknowledges before it writes, and must lose. A kill never takes back what the system
+has in memory: for that there are the cuts.
+""",
+    ),
+    "cuts": (
+        "Power cuts",
+        """
+strace records each write, sync and acknowledgement of the writer, its service and its senders. At random moments the
+disk is made again: of each file what was synced, and of what was written since a random half, whole or torn by
+sectors of 512 bytes. On each such disk the log is opened: all that was acknowledged before must be there, once, the
+file sound, every stored id known, and the next batch be taken. The controls are the same log with
+`synchronous=NORMAL` and `OFF`.
+""",
+    ),
+    "failing_sync": (
+        "A disk whose syncs fail",
+        """
+From the n-th sync on each fails with EIO, for each n. The writer must stop at the first, and not ask again. Then it
+is started on a disk that works, and the power is cut later still. Half of what was written before the failed sync is
+gone for good though the system has it in memory, as Linux does it. One control goes on as if nothing had been, the
+other builds on what the system shows it when it is started again.
+""",
+    ),
+    "full_disk": (
+        "A full disk",
+        """
+The log lies on a disk of 2 MB that runs full. Batches are refused, all that was acknowledged is read meanwhile, and
+once there is room the same process takes batches again by itself.
+""",
+    ),
+    "poison": (
+        "Garbage",
+        """
+Random bytes, half frames, frames of wrong length, deep, oversized and wrongly typed content on the writer's socket,
+each behind a good batch on the same connection, with good batches on others beside it. Every good batch must be
+acknowledged and kept.
+""",
+    ),
+    "flood": (
+        "A flood",
+        """
+Sixteen senders pour batches of 200 KB without waiting for answers; 8 MB may wait. What is too much is answered "busy"
+at once, the memory of the writer grows by no more than the bar, and it takes batches afterwards. The control has no
+bound, and must pass the bar.
+""",
+    ),
+}
+
+
+_HEAD = """
+What the log promises, and what was found when it was tried: what is acknowledged is durable, is there once, and nothing
+is there that was not sent. Made by `make reliability` (`make reliability ONLY=cuts` for one suite); the figures also
+stand in `benchmarks/reliability.json`, and smaller counts run in `make test`.
+"""
+
+
+def page(figures: Figures, *, on: date) -> str:
+    """Gives `docs/reliability.md`.
+
+    Args:
+        figures: All figures.
+        on: The day on which they were found.
+    """
+    lines = ["# Reliability", "", _HEAD.strip(), "", _machine(on), ""]
+    for suite, (heading, how) in _HOW.items():
+        own = {name: found for name, found in figures.items() if name.startswith(f"{suite}_")}
+        if own:
+            lines += [f"## {heading}", "", how.strip(), "", *_table(own), ""]
+    return "\n".join(lines)
+
+
+def _machine(on: date) -> str:
+    system = f"{platform.system()} {platform.release()}, {os.cpu_count()} cores"
+    return f"Found on {on:%Y-%m-%d}: {system}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}."
+
+
+def _table(figures: Figures) -> Iterator[str]:
+    yield "| figure | found | against | must be | kept |"
+    yield "|---|---:|---:|---:|---|"
+    for name, found in figures.items():
+        against = "" if found["against"] is None else f"{found['against']:,.0f}"
+        bar = "" if found["bar"] is None else f"{found['bar']:,.0f}"
+        kept = {True: "yes", False: "**no**", None: ""}[found["ok"]]
+        yield f"| `{name}` | {found['value']:,.0f} {found['unit']} | {against} | {bar} | {kept} |"
