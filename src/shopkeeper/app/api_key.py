@@ -5,13 +5,14 @@ from datetime import timedelta
 
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import UsageError
+from shopkeeper.base.permission import KEY_SCOPES
 from shopkeeper.storage.state.api_keys import ApiKey
 
 __all__ = ["COLLECT", "SCOPES", "USER_KINDS", "ApiKey", "create_key", "list_keys", "revoke_key"]
 
 COLLECT = "collect"
-SCOPES = (COLLECT,)
-"""What a key may do: `collect` takes events in."""
+SCOPES = (COLLECT, *sorted(KEY_SCOPES))
+"""What a key may do: `collect` takes events in; the others are permissions that routes of `/api/v1` ask for."""
 
 USER_KINDS = ("user", "member_no")
 
@@ -47,6 +48,8 @@ def create_key(
         raise UsageError(f"'{unknown[0]}' is no scope", place=f"scopes: {', '.join(SCOPES)}")
     if user_kind not in USER_KINDS:
         raise UsageError(f"'{user_kind}' is no kind of user id", place=f"kinds: {', '.join(USER_KINDS)}")
+    if is_browser and set(scopes) != {COLLECT}:
+        raise UsageError("a browser key is public: it may only collect", next_step="make a server key for the rest")
     source = (source or "").strip() or None
     if COLLECT in scopes and source is None:
         raise UsageError("a write key needs a source", next_step="shopkeeper key create --scope collect --source web")

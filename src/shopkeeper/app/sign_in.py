@@ -1,46 +1,34 @@
-"""Signing people in and out of the console."""
+"""Signing people in and out of the console, and telling programs by their keys."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.visitor import Visitor, key_visitor, user_visitor
 
-__all__ = ["SignIn", "Visitor", "sign_in", "sign_out", "state_answers", "visitor_of"]
+__all__ = ["SignIn", "Visitor", "sign_in", "sign_out", "state_answers", "visitor_of", "visitor_of_key"]
 
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """Who uses the console.
-
-    Args:
-        user_id: The user.
-        name: The name the person signed in with.
-        role: What the person may do.
-        language: `en` or `zh`, as the person was added.
-    """
-
-    user_id: str
-    name: str
-    role: str
-    language: str
+_USE_NOTED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A session that just began: what the browser keeps, and for how many seconds at most."""
+    """A session that just began: what the browser keeps, for how many seconds at most, and who it is."""
 
     token: str
     seconds: int
+    visitor: Visitor
 
 
-def sign_in(shop: Shop, name: str, password: str, *, now: datetime) -> SignIn | None:
-    """Starts a session for a name and password.
+def sign_in(shop: Shop, name: str, password: str, *, now: datetime, origin: str | None = None) -> SignIn | None:
+    """Starts a session for a name and password, and leaves an audit row.
 
     Args:
         shop: The shop.
         name: The name typed.
         password: The password typed.
         now: The present instant.
+        origin: The address it comes from.
 
     Returns:
         The new session, or None when they do not fit together, after the same time whoever exists.
@@ -52,16 +40,24 @@ def sign_in(shop: Shop, name: str, password: str, *, now: datetime) -> SignIn | 
     if user is None:
         return None
     token, session = shop.state.sessions.start(user.id, now=now)
-    return SignIn(token, int((session.ends_at - now).total_seconds()))
+    shop.state.audit.append(user.name, "sign-in", user.id, now=now, origin=origin)
+    return SignIn(token, int((session.ends_at - now).total_seconds()), _visitor(shop, user.id))
 
 
 def visitor_of(shop: Shop, token: str, *, now: datetime) -> Visitor | None:
     """Gives who holds a live session, and notes that it was used."""
     session = shop.state.sessions.find(token, now=now)
-    if session is None:
+    return _visitor(shop, session.user_id) if session is not None else None
+
+
+def visitor_of_key(shop: Shop, secret: str, *, now: datetime) -> Visitor | None:
+    """Gives whose key a secret is, and notes to the minute that it was used; None where it holds no more."""
+    key = shop.state.api_keys.find(secret, now=now)
+    if key is None:
         return None
-    user = shop.state.users.get(session.user_id)
-    return Visitor(user.id, user.name, user.role, user.language)
+    if key.last_used_at is None or now - key.last_used_at >= _USE_NOTED:
+        shop.state.api_keys.used({key.id: now})
+    return key_visitor(key_id=key.id, name=key.name, scopes=key.scopes)
 
 
 def sign_out(shop: Shop, token: str) -> None:
@@ -76,3 +72,15 @@ def state_answers(shop: Shop) -> None:
         StorageError: It does not answer.
     """
     shop.state.sessions.find("nobody", now=shop.clock())
+
+
+def _visitor(shop: Shop, user_id: str) -> Visitor:
+    user = shop.state.users.get(user_id)
+    return user_visitor(
+        user_id=user.id,
+        name=user.name,
+        role=user.role,
+        language=user.language,
+        org_unit=user.org_unit,
+        stores=shop.state.users.stores_of(user.id),
+    )

@@ -1,13 +1,16 @@
 """The people who may sign in."""
 
 import secrets
+from collections.abc import Sequence
 
+from shopkeeper.app.organisation import CHAIN, organisation
 from shopkeeper.app.shop import Shop, now
+from shopkeeper.base.errors import MissingError, UsageError
+from shopkeeper.base.permission import ROLES, Reach
 from shopkeeper.storage.state.users import User
 
-__all__ = ["ROLES", "add_user", "first_user", "list_users"]
+__all__ = ["add_user", "first_user", "list_users"]
 
-ROLES = ("admin", "analyst", "marketer", "auditor")
 _PASSWORD_BYTES = 12
 
 
@@ -18,14 +21,65 @@ def first_user(shop: Shop, name: str = "admin") -> str:
     return password
 
 
-def add_user(shop: Shop, name: str, role: str, password: str | None = None) -> tuple[User, str]:
-    """Adds a user; gives the password, made up where none is given."""
+def add_user(
+    shop: Shop,
+    name: str,
+    role: str,
+    password: str | None = None,
+    *,
+    branch: str | None = None,
+    stores: Sequence[str] = (),
+    by: str = "cli",
+) -> tuple[User, str]:
+    """Adds a user; gives the password, made up where none is given.
+
+    Args:
+        shop: The shop.
+        name: The name to sign in with.
+        role: One of `ROLES`.
+        password: The password, if one was chosen.
+        branch: The branch of the organisation that the user sees, by id or name, where the role sees a branch.
+        stores: The stores that the user sees, where the role sees stores.
+        by: Who adds it.
+
+    Raises:
+        UsageError: There is no such role, or how far it sees is not said, or said though it sees the whole chain.
+        MissingError: There is no such branch or store.
+    """
+    if role not in ROLES:
+        raise UsageError(f"there is no role '{role}'", next_step=f"one of {', '.join(ROLES)}")
+    unit, seen = _reach(shop, role, branch, stores)
     password = password or secrets.token_urlsafe(_PASSWORD_BYTES)
-    user = shop.state.users.add(name, password, role, now=now(shop), language=shop.settings.chain.language)
-    shop.state.audit.append("cli", "user.add", user.id, now=now(shop))
+    user = shop.state.users.add(
+        name, password, role, now=now(shop), language=shop.settings.chain.language, org_unit=unit, stores=seen
+    )
+    detail = {"role": role, "branch": unit, "stores": list(seen)}
+    shop.state.audit.append(by, "user.add", user.id, now=now(shop), detail=detail)
     return user, password
 
 
 def list_users(shop: Shop) -> list[User]:
     """All users by name."""
     return shop.state.users.all()
+
+
+def _reach(shop: Shop, role: str, branch: str | None, stores: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    reach = ROLES[role].reach
+    if (branch is not None) != (reach is Reach.BRANCH):
+        said = "needs a branch" if reach is Reach.BRANCH else "sees no branch"
+        raise UsageError(f"the role {role} {said}", next_step="--branch goes with regional_manager and supervisor")
+    if bool(stores) != (reach is Reach.STORES):
+        said = "needs stores" if reach is Reach.STORES else "takes no stores"
+        raise UsageError(f"the role {role} {said}", next_step="--store goes with store_manager and franchisee")
+    if reach is Reach.CHAIN:
+        return None, ()
+    organised = organisation(shop, shop.today())
+    if branch is not None:
+        unit = organised.unit(branch)
+        if unit.id == CHAIN or unit.kind == "store":
+            raise UsageError(f"'{branch}' is no branch", next_step="name a region or an area")
+        return unit.id, ()
+    for store in stores:
+        if store not in organised.stores:
+            raise MissingError(f"there is no store '{store}'", next_step="shopkeeper table show store")
+    return None, tuple(sorted(set(stores)))

@@ -1,13 +1,18 @@
 """The web application: routes, guards and errors put together for one shop."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import Depends, FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
+from shopkeeper.app.audit import Auditor
 from shopkeeper.app.collect import reception_of
 from shopkeeper.app.shop import Shop
 from shopkeeper.web import assets, problem
+from shopkeeper.web.audited import Audited
 from shopkeeper.web.collect import Collect
 from shopkeeper.web.csrf import guard
 from shopkeeper.web.rate import RateLimit
@@ -26,6 +31,7 @@ from shopkeeper.web.routes import (
     upload,
 )
 from shopkeeper.web.security import SecurityHeaders
+from shopkeeper.web.signed_in import WrongKeys
 
 __all__ = ["create_app"]
 
@@ -67,14 +73,18 @@ def create_app(shop: Shop) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         dependencies=[Depends(guard)],
+        lifespan=_lifespan,
         max_body_size=_MOST_BODY_BYTES,
     )
     app.state.shop = shop
     app.state.clock = shop.clock
     app.state.sign_in_limits = sign_in.SignInLimits()
+    app.state.wrong_keys = WrongKeys()
+    app.state.auditor = Auditor(shop)
     for router in _ROUTERS:
         app.include_router(router)
     problem.install(app)
+    app.add_middleware(Audited)
     app.add_middleware(GZipMiddleware, minimum_size=_PACK_FROM_BYTES)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(
@@ -84,3 +94,9 @@ def create_app(shop: Shop) -> FastAPI:
         clock=shop.clock,
     )
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await run_in_threadpool(app.state.auditor.close)

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from fastapi import APIRouter, Request, Response
 
 from shopkeeper.base.errors import MissingError
+from shopkeeper.web.permit import public
 
 __all__ = ["Asset", "asset_url", "assets", "router"]
 
@@ -49,7 +50,7 @@ def asset_url(name: str) -> str:
     return f"/static/{assets()[name].digest}/{name}"
 
 
-@router.get("/static/{digest}/{name:path}")
+@router.get("/static/{digest}/{name:path}", dependencies=[public])
 def static_file(request: Request, digest: str, name: str) -> Response:
     """Serves one static file; an old hash gets the present file but is not kept."""
     asset = assets().get(name)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from shopkeeper.base.errors import ForbiddenError, UsageError
 from shopkeeper.web.cookies import form_cookie, is_secure, session_cookie
 from shopkeeper.web.file_form import FILE_PATH, drop_file, file_form
-from shopkeeper.web.signed_in import signed_in
+from shopkeeper.web.signed_in import bearer_of, signed_in
 
 __all__ = ["FIELD", "HEADER", "guard", "token_for"]
 
@@ -37,7 +37,8 @@ async def guard(request: Request) -> None:
         ForbiddenError: The origin is foreign or the token is missing or wrong.
         UsageError: A form of several parts comes to where none is taken.
     """
-    if request.method in _SAFE:
+    if request.method in _SAFE or bearer_of(request) is not None:
+        # A key is no cookie: no page of another site makes a browser send it, and beside it no cookie counts.
         return
     if not _own_origin(request):
         raise ForbiddenError("this request came from another site", next_step="open the console and try again")

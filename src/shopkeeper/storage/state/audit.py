@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,18 +66,43 @@ class Audit:
         detail: Mapping[str, Any] | None = None,
     ) -> AuditRow:
         """Adds a row at the end of the chain."""
+        return self.append_many([AuditRow(0, who, what, target, origin, dict(detail or {}), now, "")])[0]
+
+    def append_many(self, rows: Sequence[AuditRow]) -> list[AuditRow]:
+        """Adds rows at the end of the chain, in one transaction.
+
+        Args:
+            rows: What was done; the place and the hash of each are set here.
+
+        Returns:
+            The rows as they stand.
+        """
+        if not rows:
+            return []
         with self._database.write() as connection:
             if not self._database.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _APPEND_LOCK})
-            seq, before = _head(connection)
-            unsealed = AuditRow(seq + 1, who, what, target, origin, dict(detail or {}), now.astimezone(UTC), "")
-            values = {name: getattr(unsealed, name) for name in AuditRow.__slots__}
-            values["hash"] = _sealed(before, unsealed)
-            connection.execute(tables.audit.insert().values(values))
-            head = {"seq": values["seq"], "hash": values["hash"]}
+            last, before = _head(connection)
+            added = []
+            for seq, row in enumerate(rows, last + 1):
+                unsealed = replace(row, seq=seq, happened_at=row.happened_at.astimezone(UTC), hash="")
+                before = _sealed(before, unsealed)
+                added.append(replace(unsealed, hash=before))
+            values = [{name: getattr(row, name) for name in AuditRow.__slots__} for row in added]
+            connection.execute(tables.audit.insert(), values)
+            head = {"seq": added[-1].seq, "hash": before}
             upsert = self._database.insert(tables.audit_head).values(only=1, **head)
             connection.execute(upsert.on_conflict_do_update(index_elements=["only"], set_=head))
-        return AuditRow(**values)
+        return added
+
+    def newest(self, *, before: int | None = None, limit: int = 100) -> list[AuditRow]:
+        """Gives rows, the newest first, before a place in the chain if one is given."""
+        audit = tables.audit
+        query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
+        if before is not None:
+            query = query.where(audit.c.seq < before)
+        with self._database.read() as connection:
+            return [AuditRow(**row) for row in connection.execute(query).mappings()]
 
     def rows(self, *, after: int = 0, limit: int = 100, target: str | None = None) -> list[AuditRow]:
         """Gives rows in order, after a place in the chain, about one target if one is given."""

@@ -39,10 +39,11 @@ __all__ = [
     "segments",
     "sessions",
     "settings",
+    "user_stores",
     "users",
 ]
 
-HEAD = "0003"
+HEAD = "0003b"
 
 METADATA = MetaData(
     naming_convention={
@@ -91,6 +92,14 @@ users = Table(
     Column("language", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("disabled_at", Instant),
+    Column("org_unit", Text),
+)
+
+user_stores = Table(
+    "user_stores",
+    METADATA,
+    _key("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    _key("store_id"),
 )
 
 sessions = Table(

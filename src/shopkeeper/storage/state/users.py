@@ -1,5 +1,6 @@
 """Users: the people who sign in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,6 +27,7 @@ class User:
         language: `en` or `zh`.
         created_at: When it was made.
         disabled_at: Since when it may not sign in any more.
+        org_unit: The branch of the organisation it sees, if it sees one.
     """
 
     id: str
@@ -35,6 +37,7 @@ class User:
     language: str
     created_at: datetime
     disabled_at: datetime | None
+    org_unit: str | None = None
 
     @property
     def disabled(self) -> bool:
@@ -62,6 +65,8 @@ class Users:
         language: str = "en",
         email_token: str | None = None,
         first: bool = False,
+        org_unit: str | None = None,
+        stores: Sequence[str] = (),
     ) -> User:
         """Adds a user.
 
@@ -73,6 +78,8 @@ class Users:
             language: `en` or `zh`.
             email_token: Token of the e-mail address.
             first: Whether it must be the shop's first user, as `init` makes it.
+            org_unit: The branch of the organisation it sees.
+            stores: The stores it sees.
 
         Raises:
             AlreadyThereError: The name is taken, or with `first` there is a user already.
@@ -81,7 +88,7 @@ class Users:
         name = name.strip()
         if not name:
             raise UsageError("a user needs a name", next_step="shopkeeper user add NAME")
-        user = User(new_id("user"), name, email_token, role, language, now, None)
+        user = User(new_id("user"), name, email_token, role, language, now, None, org_unit)
         row = {column.name: getattr(user, column.name) for column in _COLUMNS}
         row["password_hash"] = self._passwords.hash(password)
         with self._database.write() as connection:
@@ -91,6 +98,8 @@ class Users:
             if connection.scalar(taken) is not None:
                 raise AlreadyThereError(f"there is a user '{name}' already", next_step="choose another name")
             connection.execute(tables.users.insert().values(row))
+            for store_id in sorted(set(stores)):
+                connection.execute(tables.user_stores.insert().values(user_id=user.id, store_id=store_id))
         return user
 
     def get(self, user_id: str) -> User:
@@ -114,6 +123,13 @@ class Users:
         query = select(*_COLUMNS).order_by(tables.users.c.name)
         with self._database.read() as connection:
             return [User(**row) for row in connection.execute(query).mappings()]
+
+    def stores_of(self, user_id: str) -> tuple[str, ...]:
+        """Gives the stores that a user was given to see."""
+        stores = tables.user_stores
+        query = select(stores.c.store_id).where(stores.c.user_id == user_id).order_by(stores.c.store_id)
+        with self._database.read() as connection:
+            return tuple(connection.scalars(query))
 
     def check(self, name: str, password: str) -> User | None:
         """Gives the user whose name and password these are, else None, after the same time whoever exists.

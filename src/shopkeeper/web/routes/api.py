@@ -15,6 +15,7 @@ from shopkeeper.app.pages.timeline import Entry, timeline
 from shopkeeper.app.report import report
 from shopkeeper.app.report_document import report_document
 from shopkeeper.base.errors import FaultsError, MissingError, UsageError
+from shopkeeper.web.permit import may
 from shopkeeper.web.problem import PROBLEMS
 from shopkeeper.web.signed_in import SignedIn
 
@@ -88,7 +89,7 @@ class AudienceAnswer(BaseModel):
     sql: str
 
 
-@router.get("/persons")
+@router.get("/persons", dependencies=[may("people.read")])
 def list_persons(
     request: Request,
     _visitor: SignedIn,
@@ -108,7 +109,7 @@ def list_persons(
     return PeoplePage(as_of=found.as_of, total=found.total, people=rows, cursor=found.cursor)
 
 
-@router.get("/persons/{person_id}")
+@router.get("/persons/{person_id}", dependencies=[may("people.read")])
 def get_person(request: Request, _visitor: SignedIn, person_id: str) -> PersonAnswer:
     """One person."""
     shop = request.app.state.shop
@@ -122,7 +123,7 @@ def get_person(request: Request, _visitor: SignedIn, person_id: str) -> PersonAn
     )
 
 
-@router.get("/persons/{person_id}/timeline")
+@router.get("/persons/{person_id}/timeline", dependencies=[may("people.read")])
 def get_timeline(
     request: Request,
     _visitor: SignedIn,
@@ -137,19 +138,19 @@ def get_timeline(
     return TimelinePage(entries=list(found.entries), counts=dict(found.counts), next_page=found.next_page)
 
 
-@router.get("/persons/{person_id}/segments")
+@router.get("/persons/{person_id}/segments", dependencies=[may("people.read")])
 def get_memberships(request: Request, _visitor: SignedIn, person_id: str) -> list[Membership]:
     """The segments a person is in."""
     return list(person_page(request.app.state.shop, person_id).segments)
 
 
-@router.get("/segments")
+@router.get("/segments", dependencies=[may("segments.read")])
 def list_segments(request: Request, _visitor: SignedIn) -> list[SegmentRow]:
     """The saved segments."""
     return list(segments(request.app.state.shop))
 
 
-@router.post("/segments/preview")
+@router.post("/segments/preview", dependencies=[may("segments.read")])
 def preview_segment(request: Request, _visitor: SignedIn, question: AudienceQuestion) -> AudienceAnswer:
     """Counts an audience that need not be saved; a wrong tree gives every fault with its path."""
     found = preview(request.app.state.shop, question.tree)
@@ -170,14 +171,14 @@ def preview_segment(request: Request, _visitor: SignedIn, question: AudienceQues
     )
 
 
-@router.get("/segments/{name}")
+@router.get("/segments/{name}", dependencies=[may("segments.read")])
 def get_segment(request: Request, _visitor: SignedIn, name: str) -> SegmentAnswer:
     """One segment."""
     found = segment_page(request.app.state.shop, name)
     return SegmentAnswer(segment=found.row, as_of=found.as_of, of=found.of, tree=dict(found.tree), line=found.line)
 
 
-@router.get("/report")
+@router.get("/report", dependencies=[may("report.read")])
 def get_report(
     request: Request, _visitor: SignedIn, as_of: str | None = None, level: str | None = None
 ) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from starlette.responses import FileResponse
 
 from shopkeeper.app.pages.campaigns import campaign_results, export_list, plans
 from shopkeeper.app.pages.reading import names_of, stands_at
+from shopkeeper.web.permit import may
 from shopkeeper.web.render import page
 from shopkeeper.web.signed_in import SignedIn
 
@@ -15,7 +16,7 @@ router = APIRouter(include_in_schema=False)
 _TENTH = 10
 
 
-@router.get("/campaigns")
+@router.get("/campaigns", dependencies=[may("campaigns.read")])
 def campaigns_page(request: Request, _visitor: SignedIn) -> Response:
     """Every campaign with what it was worth, and the plans that wait."""
     shop = request.app.state.shop
@@ -37,7 +38,7 @@ def campaigns_page(request: Request, _visitor: SignedIn) -> Response:
     )
 
 
-@router.get("/campaigns/{campaign_id}/plan.{ending}")
+@router.get("/campaigns/{campaign_id}/plan.{ending}", dependencies=[may("campaigns.export")])
 def campaign_plan(
     request: Request, visitor: SignedIn, campaign_id: str, ending: str, *, holdout: bool = False
 ) -> Response:

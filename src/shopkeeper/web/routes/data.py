@@ -22,6 +22,7 @@ from shopkeeper.schema.table import TableKind
 from shopkeeper.schema.tables import TABLES
 from shopkeeper.schema.traits import GROUPS, TRAITS
 from shopkeeper.web.chart import FlowChart
+from shopkeeper.web.permit import may
 from shopkeeper.web.render import Words, page, words_of
 from shopkeeper.web.signed_in import SignedIn
 
@@ -30,7 +31,7 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False, prefix="/data")
 
 
-@router.get("")
+@router.get("", dependencies=[may("data.read")])
 def data_page(request: Request, _visitor: SignedIn) -> Response:
     """Every table of the dictionary with what stands in it."""
     found = list_tables(request.app.state.shop, every=True)
@@ -38,19 +39,19 @@ def data_page(request: Request, _visitor: SignedIn) -> Response:
     return page(request, "data.html", kinds=kinds, written=[state for state in found if state.rows])
 
 
-@router.get("/tables/{name}")
+@router.get("/tables/{name}", dependencies=[may("data.read")])
 def data_table(request: Request, _visitor: SignedIn, name: str) -> Response:
     """One table."""
     return page(request, "data_table.html", found=table_page(request.app.state.shop, name))
 
 
-@router.get("/tables/{name}/rows")
+@router.get("/tables/{name}/rows", dependencies=[may("data.rows")])
 def data_table_rows(request: Request, _visitor: SignedIn, name: str) -> Response:
     """The first rows of one table."""
     return page(request, "data_rows.html", name=name, rows=table_sample(request.app.state.shop, name))
 
 
-@router.get("/lineage")
+@router.get("/lineage", dependencies=[may("data.read")])
 def data_lineage(request: Request, _visitor: SignedIn) -> Response:
     """Which table was computed from which."""
     edges = lineage(request.app.state.shop)
@@ -58,13 +59,13 @@ def data_lineage(request: Request, _visitor: SignedIn) -> Response:
     return page(request, "data_lineage.html", chart=chart, as_of=stands_at(request.app.state.shop, "profile"))
 
 
-@router.get("/quality")
+@router.get("/quality", dependencies=[may("data.read")])
 def data_quality(request: Request, _visitor: SignedIn) -> Response:
     """What the checks found."""
     return page(request, "data_quality.html", found=checks(request.app.state.shop))
 
 
-@router.post("/quality")
+@router.post("/quality", dependencies=[may("data.run")])
 def data_quality_check(request: Request, visitor: SignedIn, csrf: Annotated[str, Form()]) -> Response:
     """Runs the checks of every table, and shows what they found."""
     del csrf  # the guard has checked it
@@ -72,26 +73,26 @@ def data_quality_check(request: Request, visitor: SignedIn, csrf: Annotated[str,
     return RedirectResponse("/data/quality", status_code=303)
 
 
-@router.get("/refused")
+@router.get("/refused", dependencies=[may("refused.read")])
 def data_refused(request: Request, _visitor: SignedIn) -> Response:
     """The rows that were turned away and still wait."""
     return page(request, "data_refused.html", found=refusals(request.app.state.shop))
 
 
-@router.get("/jobs")
+@router.get("/jobs", dependencies=[may("data.read")])
 def data_jobs(request: Request, _visitor: SignedIn) -> Response:
     """What the worker does by itself, with last and next run."""
     return page(request, "data_jobs.html", found=work(request.app.state.shop))
 
 
-@router.post("/run")
+@router.post("/run", dependencies=[may("data.run")])
 def data_run(request: Request, visitor: SignedIn) -> Response:
     """Asks the worker for a run now, and shows how it goes."""
     run_now(request.app.state.shop, by=visitor.name, at=request.app.state.clock())
     return RedirectResponse("/data/jobs", status_code=303)
 
 
-@router.get("/dictionary")
+@router.get("/dictionary", dependencies=[may("data.read")])
 def data_dictionary(request: Request, _visitor: SignedIn) -> Response:
     """Every table and trait with its meaning."""
     groups = {group: [each for each in TRAITS.values() if each.group == group] for group in GROUPS}

@@ -5,19 +5,20 @@ from starlette.responses import JSONResponse
 
 from shopkeeper.app.sign_in import state_answers
 from shopkeeper.base.errors import ShopkeeperError
+from shopkeeper.web.permit import public
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz")
+@router.get("/healthz", dependencies=[public])
 def healthz() -> dict[str, str]:
     """Alive."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", dependencies=[public])
 def readyz(request: Request) -> JSONResponse:
     """Ready, with the state of each thing it needs; 503 when one is missing."""
     shop = request.app.state.shop

@@ -15,6 +15,7 @@ from shopkeeper.app.pages.coverage import coverage_page
 from shopkeeper.app.pages.lifecycle import SPANS, CutSet, Moves, balance, cut_sets, moves
 from shopkeeper.base.errors import ConflictError, FaultsError, MissingError
 from shopkeeper.web.language import N_
+from shopkeeper.web.permit import may
 from shopkeeper.web.render import page, words_language, words_of
 from shopkeeper.web.signed_in import SignedIn
 
@@ -42,7 +43,7 @@ CUT_POINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """What each cut-point is called and what its number counts, marked for the catalogue."""
 
 
-@router.get("/lifecycle")
+@router.get("/lifecycle", dependencies=[may("people.overview")])
 def lifecycle_page(
     request: Request, _visitor: SignedIn, days: int = 30, store: Annotated[str, Query(max_length=100)] = ""
 ) -> Response:
@@ -50,21 +51,21 @@ def lifecycle_page(
     return _lifecycle(request, days=days, store=store.strip())
 
 
-@router.post("/lifecycle/preview")
+@router.post("/lifecycle/preview", dependencies=[may("cuts.write")])
 async def lifecycle_preview(request: Request, _visitor: SignedIn) -> Response:
     """Says how many people other cut-points would move; changes nothing."""
     form = await request.form()
     return await run_in_threadpool(_previewed, request, form)
 
 
-@router.post("/lifecycle/save")
+@router.post("/lifecycle/save", dependencies=[may("cuts.write")])
 async def lifecycle_save(request: Request, visitor: SignedIn) -> Response:
     """Saves cut-points as the next version."""
     form = await request.form()
     return await run_in_threadpool(_saved, request, form, visitor.name)
 
 
-@router.post("/lifecycle/back")
+@router.post("/lifecycle/back", dependencies=[may("cuts.write")])
 def lifecycle_back(
     request: Request,
     visitor: SignedIn,
@@ -78,7 +79,7 @@ def lifecycle_back(
     return RedirectResponse(f"{_PAGE}#cuts-{kind}", status_code=303)
 
 
-@router.get("/coverage")
+@router.get("/coverage", dependencies=[may("people.overview")])
 def coverage(request: Request, _visitor: SignedIn, days: int = 365) -> Response:
     """Members' share of sales and tickets by store, channel and hour."""
     found = coverage_page(request.app.state.shop, days)

@@ -8,6 +8,7 @@ from shopkeeper.app.pages.models import ModelPage, model_page, models
 from shopkeeper.web.chart import Curve, XyChart
 from shopkeeper.web.figures import Figures
 from shopkeeper.web.language import N_
+from shopkeeper.web.permit import may
 from shopkeeper.web.render import Words, figures_of, page, words_of
 from shopkeeper.web.signed_in import SignedIn
 
@@ -43,13 +44,13 @@ BASELINES = {
 _GUESSING = "base rate"
 
 
-@router.get("/models")
+@router.get("/models", dependencies=[may("models.read")])
 def models_page(request: Request, _visitor: SignedIn) -> Response:
     """Every model with its headline figures."""
     return page(request, "models.html", found=models(request.app.state.shop), metrics=METRICS, baselines=BASELINES)
 
 
-@router.get("/models/{name}")
+@router.get("/models/{name}", dependencies=[may("models.read")])
 def model(request: Request, _visitor: SignedIn, name: str, version: str | None = None) -> Response:
     """One model's card."""
     found = model_page(request.app.state.shop, name, version)

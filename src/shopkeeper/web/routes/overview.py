@@ -9,6 +9,7 @@ from shopkeeper.app.report import Report, report
 from shopkeeper.app.report_words import next_sentence
 from shopkeeper.web.chart import Chart, Series
 from shopkeeper.web.figures import Figures
+from shopkeeper.web.permit import may
 from shopkeeper.web.render import Words, figures_of, page, words_of
 from shopkeeper.web.signed_in import SignedIn
 
@@ -26,13 +27,13 @@ WHERE = {
 """Where each thing to do next leads."""
 
 
-@router.get("/")
+@router.get("/", dependencies=[may("overview.read")])
 def overview_page(request: Request, _visitor: SignedIn) -> Response:
     """The overview; what takes longer comes by itself, so that the page need not wait for it."""
     return page(request, "overview.html", found=overview(request.app.state.shop))
 
 
-@router.get("/overview/next")
+@router.get("/overview/next", dependencies=[may("overview.read")])
 def overview_next(request: Request, _visitor: SignedIn) -> Response:
     """What to do next, as in the morning report."""
     return page(request, "next_steps.html", steps=next_steps(report(request.app.state.shop), figures_of(request)))
@@ -53,7 +54,7 @@ def next_steps(found: Report, figures: Figures) -> list[dict[str, str]]:
     return steps
 
 
-@router.get("/overview/weeks")
+@router.get("/overview/weeks", dependencies=[may("overview.read")])
 def overview_weeks(request: Request, _visitor: SignedIn) -> Response:
     """Money by week, as a chart with its table."""
     found = weeks(request.app.state.shop)

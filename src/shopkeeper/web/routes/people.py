@@ -14,6 +14,7 @@ from shopkeeper.app.pages.timeline import timeline
 from shopkeeper.schema.traits import TRAITS
 from shopkeeper.web.chart import Chart, Series
 from shopkeeper.web.figures import Figures
+from shopkeeper.web.permit import may
 from shopkeeper.web.render import Words, figures_of, page, words_of
 from shopkeeper.web.signed_in import SignedIn
 
@@ -22,7 +23,7 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/people")
+@router.get("/people", dependencies=[may("people.read")])
 def people_list(
     request: Request,
     _visitor: SignedIn,
@@ -57,7 +58,7 @@ def people_list(
     )
 
 
-@router.get("/people/{person_id}")
+@router.get("/people/{person_id}", dependencies=[may("people.read")])
 def person(request: Request, _visitor: SignedIn, person_id: str, kind: str = "") -> Response:
     """One person."""
     shop = request.app.state.shop
@@ -75,7 +76,7 @@ def person(request: Request, _visitor: SignedIn, person_id: str, kind: str = "")
     )
 
 
-@router.get("/people/{person_id}/timeline")
+@router.get("/people/{person_id}/timeline", dependencies=[may("people.read")])
 def person_timeline(
     request: Request,
     _visitor: SignedIn,
@@ -89,7 +90,7 @@ def person_timeline(
     return page(request, template, person_id=person_id, timeline=found)
 
 
-@router.get("/people/{person_id}/baskets/{source}/{order_id}")
+@router.get("/people/{person_id}/baskets/{source}/{order_id}", dependencies=[may("people.read")])
 def person_basket(request: Request, _visitor: SignedIn, person_id: str, source: str, order_id: str) -> Response:
     """The lines of one basket."""
     lines = basket_lines(request.app.state.shop, person_id, source, order_id)

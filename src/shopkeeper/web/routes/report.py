@@ -11,6 +11,7 @@ from shopkeeper.app.report import report
 from shopkeeper.app.report_words import factor_label, measure_label
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.web.figures import DASH, Figures
+from shopkeeper.web.permit import may
 from shopkeeper.web.render import figures_of, page
 from shopkeeper.web.routes.overview import next_steps
 from shopkeeper.web.signed_in import SignedIn
@@ -20,7 +21,7 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/report")
+@router.get("/report", dependencies=[may("report.read")])
 def report_page(
     request: Request,
     _visitor: SignedIn,

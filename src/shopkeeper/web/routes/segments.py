@@ -27,6 +27,7 @@ from shopkeeper.app.pages.segments import (
 from shopkeeper.base.errors import ConflictError, FaultsError, UsageError
 from shopkeeper.web.builder_form import Words, audience_fields
 from shopkeeper.web.chart import MatrixChart
+from shopkeeper.web.permit import may
 from shopkeeper.web.render import figures_of, page, words_of
 from shopkeeper.web.signed_in import SignedIn
 
@@ -36,7 +37,7 @@ router = APIRouter(include_in_schema=False, prefix="/segments")
 _EVERYONE: dict[str, Any] = {"all": []}
 
 
-@router.get("")
+@router.get("", dependencies=[may("segments.read")])
 def segments_page(request: Request, _visitor: SignedIn, away: str = "") -> Response:
     """The saved segments, and those put away; `away` names the one that somebody just did, so that it can be undone."""
     shop = request.app.state.shop
@@ -52,7 +53,7 @@ def segments_page(request: Request, _visitor: SignedIn, away: str = "") -> Respo
     )
 
 
-@router.get("/overlap")
+@router.get("/overlap", dependencies=[may("segments.read")])
 def segments_overlap(request: Request, _visitor: SignedIn) -> Response:
     """How many people the largest segments share."""
     shop = request.app.state.shop
@@ -72,40 +73,40 @@ def segments_overlap(request: Request, _visitor: SignedIn) -> Response:
     return page(request, "segments_overlap.html", chart=chart, as_of=stands_at(shop, "segment_member"))
 
 
-@router.get("/new")
+@router.get("/new", dependencies=[may("segments.write")])
 def segment_new(request: Request, _visitor: SignedIn) -> Response:
     """The builder for a new segment."""
     return _builder_page(request, _EVERYONE)
 
 
-@router.post("/builder")
+@router.post("/builder", dependencies=[may("segments.read")])
 async def segment_builder(request: Request, _visitor: SignedIn) -> Response:
     """Does what a button says, or takes a changed field, and answers with the builder and the count."""
     form = await request.form()
     return await run_in_threadpool(_changed, request, form)
 
 
-@router.post("/preview")
+@router.post("/preview", dependencies=[may("segments.read")])
 async def segment_preview(request: Request, _visitor: SignedIn) -> Response:
     """Counts what the form holds, while somebody types."""
     form = await request.form()
     return await run_in_threadpool(_counted, request, form)
 
 
-@router.post("/save")
+@router.post("/save", dependencies=[may("segments.write")])
 async def segment_save(request: Request, visitor: SignedIn) -> Response:
     """Saves what the form holds as the next version."""
     form = await request.form()
     return await run_in_threadpool(_saved, request, form, visitor.name)
 
 
-@router.get("/{name}")
+@router.get("/{name}", dependencies=[may("segments.read")])
 def segment(request: Request, _visitor: SignedIn, name: str) -> Response:
     """One segment."""
     return page(request, "segment.html", found=segment_page(request.app.state.shop, name))
 
 
-@router.get("/{name}/edit")
+@router.get("/{name}/edit", dependencies=[may("segments.write")])
 def segment_edit(
     request: Request, _visitor: SignedIn, name: str, version: Annotated[int | None, Query(ge=1)] = None
 ) -> Response:
@@ -118,7 +119,7 @@ def segment_edit(
     )
 
 
-@router.post("/{name}/archive")
+@router.post("/{name}/archive", dependencies=[may("segments.write")])
 def segment_archive(request: Request, visitor: SignedIn, name: str, csrf: Annotated[str, Form()]) -> Response:
     """Puts a segment away."""
     del csrf  # the guard has checked it
@@ -126,7 +127,7 @@ def segment_archive(request: Request, visitor: SignedIn, name: str, csrf: Annota
     return RedirectResponse(f"/segments?away={quote(name)}", status_code=303)
 
 
-@router.post("/{name}/restore")
+@router.post("/{name}/restore", dependencies=[may("segments.write")])
 def segment_restore(request: Request, visitor: SignedIn, name: str, csrf: Annotated[str, Form()]) -> Response:
     """Takes a segment back that was put away."""
     del csrf  # the guard has checked it
@@ -134,7 +135,7 @@ def segment_restore(request: Request, visitor: SignedIn, name: str, csrf: Annota
     return RedirectResponse(f"/segments/{quote(name)}", status_code=303)
 
 
-@router.post("/{name}/back")
+@router.post("/{name}/back", dependencies=[may("segments.write")])
 def segment_back(
     request: Request, visitor: SignedIn, name: str, csrf: Annotated[str, Form()], version: Annotated[int, Form()]
 ) -> Response:
@@ -144,7 +145,7 @@ def segment_back(
     return RedirectResponse(f"/segments/{name}", status_code=303)
 
 
-@router.get("/{name}/members.{ending}")
+@router.get("/{name}/members.{ending}", dependencies=[may("segments.export")])
 def segment_members(request: Request, visitor: SignedIn, name: str, ending: str) -> Response:
     """The people of a segment as CSV or Excel; leaves an audit row."""
     shop = request.app.state.shop

@@ -17,6 +17,7 @@ from shopkeeper.web.cookies import (
     set_session_cookie,
 )
 from shopkeeper.web.language import LANGUAGE_COOKIE, LANGUAGES
+from shopkeeper.web.permit import SELF, may, public
 from shopkeeper.web.rate import RateLimit
 from shopkeeper.web.render import page
 from shopkeeper.web.signed_in import SignedIn
@@ -50,13 +51,13 @@ class SignInLimits:
         return (self._pair, f"{address} {key}"), (self._address, address), (self._name, key)
 
 
-@router.get("/sign-in")
+@router.get("/sign-in", dependencies=[public])
 def sign_in_page(request: Request, next_path: Annotated[str, Query(alias="next")] = "/") -> Response:
     """The sign-in page."""
     return page(request, "sign_in.html", next_path=_own_path(next_path), name="", failed=False, wait=0)
 
 
-@router.post("/sign-in")
+@router.post("/sign-in", dependencies=[public])
 def sign_in_form(
     request: Request,
     name: Annotated[str, Form(max_length=200)],
@@ -79,7 +80,7 @@ def sign_in_form(
     return entered
 
 
-@router.post("/sign-out")
+@router.post("/sign-out", dependencies=[may(SELF)])
 def sign_out_form(request: Request, _visitor: SignedIn) -> Response:
     """Ends the session on the server and in the browser."""
     token = session_cookie(request)
@@ -90,7 +91,7 @@ def sign_out_form(request: Request, _visitor: SignedIn) -> Response:
     return answer
 
 
-@router.post("/looks")
+@router.post("/looks", dependencies=[public])
 def looks_form(
     request: Request,
     language: Annotated[str | None, Form()] = None,

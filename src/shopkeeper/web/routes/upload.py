@@ -21,6 +21,7 @@ from shopkeeper.app.pages.upload import (
 from shopkeeper.base.errors import ShopkeeperError, UsageError
 from shopkeeper.schema.tables import TABLES
 from shopkeeper.web.file_form import FILE_FIELD, FILE_PATH, SealedUpload, file_form
+from shopkeeper.web.permit import may
 from shopkeeper.web.render import page
 from shopkeeper.web.signed_in import SignedIn
 
@@ -31,13 +32,13 @@ MOST_BYTES = 512 * 1024 * 1024
 _PREFIX = "target:"
 
 
-@router.get("")
+@router.get("", dependencies=[may("data.load")])
 def upload_page(request: Request, _visitor: SignedIn) -> Response:
     """Where a file is chosen."""
     return page(request, "upload.html", kinds=_kinds(), endings=ENDINGS, error=None)
 
 
-@router.post("", max_body_size=MOST_BYTES)
+@router.post("", max_body_size=MOST_BYTES, dependencies=[may("data.load")])
 async def upload_file(request: Request, visitor: SignedIn) -> Response:
     """Keeps the file, sealed as it came, and goes on to its columns."""
     form = await file_form(request)
@@ -54,7 +55,7 @@ async def upload_file(request: Request, visitor: SignedIn) -> Response:
     return RedirectResponse(f"/upload/{found.id}", status_code=303)
 
 
-@router.get("/{upload_id}")
+@router.get("/{upload_id}", dependencies=[may("data.load")])
 def upload_columns(request: Request, visitor: SignedIn, upload_id: str) -> Response:
     """The columns of the file and what each is taken for."""
     shop = request.app.state.shop
@@ -67,14 +68,14 @@ def upload_columns(request: Request, visitor: SignedIn, upload_id: str) -> Respo
     return _columns(request, found, headers, missing)
 
 
-@router.post("/{upload_id}/try")
+@router.post("/{upload_id}/try", dependencies=[may("data.load")])
 async def upload_try(request: Request, visitor: SignedIn, upload_id: str) -> Response:
     """What would happen, without doing it."""
     form = await request.form()
     return await run_in_threadpool(_tried, request, visitor.name, upload_id, _chosen(form))
 
 
-@router.post("/{upload_id}/load")
+@router.post("/{upload_id}/load", dependencies=[may("data.load")])
 async def upload_load(request: Request, visitor: SignedIn, upload_id: str) -> Response:
     """Loads the file and says what became of its rows."""
     form = await request.form()
@@ -82,7 +83,7 @@ async def upload_load(request: Request, visitor: SignedIn, upload_id: str) -> Re
     return await run_in_threadpool(_loaded, request, visitor.name, upload_id, _chosen(form), also)
 
 
-@router.post("/{upload_id}/discard")
+@router.post("/{upload_id}/discard", dependencies=[may("data.load")])
 def upload_discard(request: Request, visitor: SignedIn, upload_id: str) -> Response:
     """Puts the file away."""
     shop = request.app.state.shop
