@@ -27,10 +27,14 @@ __all__ = [
     "assignments",
     "audit",
     "audit_head",
+    "consent_texts",
+    "consents",
     "jobs",
     "leases",
     "loads",
     "mappings",
+    "person_flags",
+    "requests",
     "run_steps",
     "runs",
     "segment_versions",
@@ -40,7 +44,7 @@ __all__ = [
     "users",
 ]
 
-HEAD = "0002"
+HEAD = "0004"
 
 METADATA = MetaData(
     naming_convention={
@@ -244,4 +248,65 @@ assignments = Table(
     _key("person_id"),
     Column("variant", Text, nullable=False),
     Column("drawn_at", Instant, nullable=False),
+)
+
+consents = Table(
+    "consents",
+    METADATA,
+    _key("id"),
+    Column("person_id", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("granted", Boolean, nullable=False),
+    Column("text_version", Text),
+    Column("text_language", Text),
+    Column("source", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("message_id", Text),
+    Index("ix_consents_person_id", "person_id", "purpose", "channel", "occurred_at"),
+)
+
+consent_texts = Table(
+    "consent_texts",
+    METADATA,
+    _key("version"),
+    _key("language"),
+    Column("purpose", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("set_at", Instant, nullable=False),
+)
+
+person_flags = Table(
+    "person_flags",
+    METADATA,
+    _key("id"),
+    Column("person_id", Text, nullable=False),
+    Column("flag", Text, nullable=False),
+    Column("is_set", Boolean, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Index("ix_person_flags_person_id", "person_id", "flag", "occurred_at"),
+)
+
+requests = Table(
+    "requests",
+    METADATA,
+    _key("id"),
+    Column("kind", Text, nullable=False),
+    Column("person_id", Text, index=True),
+    Column("state", Text, nullable=False),
+    Column("note", Text),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("done_by", Text),
+    Column("done_at", Instant),
+    Column("receipt", JSON),
+    Index("ix_requests_state", "state", "due_at"),
 )
