@@ -1,16 +1,20 @@
 """A consistent copy of a shop while it runs, and a shop from a copy."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from shopkeeper.app.erased import Erased, erase_again
 from shopkeeper.app.shop import Shop, now, open_shop
 from shopkeeper.base.settings import FILE_NAME, read_settings
 from shopkeeper.storage import backup as backups
 from shopkeeper.storage.backup import Backup
+from shopkeeper.storage.engine import DuckDBEngine
 from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.state import State
 from shopkeeper.storage.state.content import TableContent
+from shopkeeper.storage.state.forget import forget_persons, persons_known
 
 __all__ = ["Backup", "backup", "restore"]
 
@@ -36,21 +40,41 @@ def backup(shop: Shop, file: Path, *, with_keys: bool = False) -> Backup:
     )
 
 
-def restore(file: Path, folder: Path) -> Backup:
+def restore(file: Path, folder: Path, *, tombstones: Path | None = None) -> Backup:
     """Makes a shop in a new folder from a copy, after checking every part of it.
 
     Where the copy holds no keys, those in `folder/keys` or the environment serve once they are there.
+
+    Args:
+        file: The copy.
+        folder: The new shop.
+        tombstones: The `tombstones.log` of the shop the copy is of: whoever was erased since is taken out again before
+            anything can be served. The keys must be in the copy or the environment then.
+
+    Raises:
+        UsageError: Tombstones were named, and there are no keys to read them with.
     """
+    erased: list[Erased] = []
+
+    def forget(lake: Lake, engine: DuckDBEngine) -> None:
+        if tombstones is not None:
+            shutil.copyfile(tombstones, folder / "tombstones.log")
+            (folder / "tombstones.log").chmod(0o600)
+            _close_to_others(folder / "keys")
+            erased.append(erase_again(folder, lake, engine, country=read_settings(folder).chain.country))
 
     def make_state(copy: Path, contents: Mapping[str, TableContent]) -> None:
         url = read_settings(folder).storage.state_url or f"sqlite:///{folder.absolute() / 'state.db'}"
         State.restore(copy, url, contents)
+        for found in erased:
+            with State.open(url) as state:
+                forget_persons(state.database, found.persons(persons_known(state.database)))
 
     def open_lake(place: Path) -> Lake:
         storage = read_settings(folder).storage
         return Lake(place, storage.catalog_url or None, catalog_options=storage.catalog_options)
 
-    done = backups.restore(file, folder, state=make_state, lake=open_lake)
+    done = backups.restore(file, folder, state=make_state, forget=forget, lake=open_lake)
     _close_to_others(folder / "keys")
     if (folder / "keys").exists() or "SHOPKEEPER_KEY_VAULT" in os.environ:
         with open_shop(folder) as shop:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from shopkeeper.app.consent import add_sample_consents
 from shopkeeper.app.shop import Shop
 from shopkeeper.sample import complete_journey
 from shopkeeper.storage import warehouse
@@ -46,12 +47,15 @@ def settings_of(sample: str, language: str) -> dict[str, Any]:
 
 
 def fill(shop: Shop, sample: str, progress: Callable[[str, int, int], None] | None = None) -> dict[str, Loaded]:
-    """Loads a sample into an empty shop."""
+    """Loads a sample into an empty shop, with consents that are marked as sample data."""
     if sample == COMPLETE_JOURNEY:
-        return _fill_complete_journey(shop, progress)
-    from shopkeeper.app.chain import fill_chain  # noqa: PLC0415 - only for this sample
+        loaded = _fill_complete_journey(shop, progress)
+    else:
+        from shopkeeper.app.chain import fill_chain  # noqa: PLC0415 - only for this sample
 
-    return {name: Loaded(rows, rows, 0, 0) for name, rows in fill_chain(shop, progress).items()}
+        loaded = {name: Loaded(rows, rows, 0, 0) for name, rows in fill_chain(shop, progress).items()}
+    add_sample_consents(shop)
+    return loaded
 
 
 def _fill_complete_journey(shop: Shop, progress: Callable[[str, int, int], None] | None) -> dict[str, Loaded]:

@@ -4,6 +4,7 @@ import hashlib
 from functools import partial
 from pathlib import Path
 
+from shopkeeper.app.consent import make_consents
 from shopkeeper.app.cuts import cuts_now
 from shopkeeper.app.engage import make_effects, make_offer_plan
 from shopkeeper.app.model import make_scores
@@ -21,7 +22,18 @@ from shopkeeper.profile.profile import profile
 
 __all__ = ["plans"]
 
-_AUDIENCE_READS = ("profile", "order_line", "product_fact", "person", "store", "redemption", "event", "score")
+_AUDIENCE_READS = (
+    "profile",
+    "order_line",
+    "product_fact",
+    "person",
+    "store",
+    "redemption",
+    "event",
+    "score",
+    "consent",
+)
+_CONSENT_FORM = "1"  # counted up when the snapshot of the ledger takes another form
 _CAMPAIGN_READS = (
     "order_line",
     "person",
@@ -60,6 +72,15 @@ def plans(shop: Shop) -> list[Plan]:
             make=make_offer_plan,
         ),
         Plan("effect", "effect", (*_CAMPAIGN_READS, "touch"), _room_hash("experiment"), make=make_effects),
+        Plan(
+            "consent",
+            "consent",
+            (),
+            _CONSENT_FORM,
+            arguments={"ledger": shop.state.consents.state()},
+            make=make_consents,
+            takes_as_of=False,
+        ),
         Plan(
             "segments",
             "segment_member",

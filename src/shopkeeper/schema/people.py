@@ -59,7 +59,7 @@ PEOPLE = (
     ),
     Table(
         "consent",
-        "one change in the consent ledger",
+        "one change in the consent ledger; of one instant what holds, a withdrawal before a consent",
         (
             Column("person_id", Type.STRING, "The person", required=True, privacy=Privacy.PERSON),
             Column("purpose", Type.STRING, "What the person agreed to or not", required=True),
@@ -70,6 +70,7 @@ PEOPLE = (
             Column("occurred_at", Type.INSTANT, "When it was given", required=True),
         ),
         key=("person_id", "purpose", "channel", "occurred_at"),
+        kind=TableKind.DERIVED,
     ),
     Table(
         "interaction",

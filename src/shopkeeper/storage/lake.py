@@ -305,8 +305,10 @@ class Lake:
         if table is None or not table.snapshots():
             return set()
         with translated(f"table {name}"):
-            files = table.inspect.all_files()["file_path"].to_pylist()
-            manifests = table.inspect.all_manifests()["path"].to_pylist()
+            # PyIceberg cannot list the files of a table whose states have none.
+            some = any(each.manifests(table.io) for each in table.snapshots())
+            files = table.inspect.all_files()["file_path"].to_pylist() if some else []
+            manifests = table.inspect.all_manifests()["path"].to_pylist() if some else []
             lists = [each.manifest_list for each in table.snapshots()]
             return {local_path(uri) for uri in (*files, *manifests, *lists)}
 

@@ -197,6 +197,10 @@ class Vault:
         marks = {self._mark(subject).hex(): subject for subject in subjects}
         return self._tombstones.known(tokens) | {marks[mark] for mark in self._tombstones.known(marks)}
 
+    def bar(self, *, subjects: Iterable[str] = (), tokens: Iterable[str] = ()) -> None:
+        """Notes tombstones of what the vault itself may hold nothing of, such as a person's id or an anonymous one."""
+        self._tombstones.add([*(self._mark(subject).hex() for subject in subjects), *tokens])
+
     def lift_tombstones(self, *, subjects: Iterable[str] = (), tokens: Iterable[str] = ()) -> None:
         """Lets subjects or tokens in again, for somebody who came back of their own will."""
         self._tombstones.lift([*(self._mark(subject).hex() for subject in subjects), *tokens])

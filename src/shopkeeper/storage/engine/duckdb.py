@@ -141,16 +141,43 @@ class DuckDBEngine:
             connection.execute(statement)
             return publish(with_rows(place), folder)
 
-    def copy(self, scan: Scan, table: Table, place: Path) -> None:
-        """Writes the rows of some files of one partition as one new file in a folder."""
+    def copy(
+        self,
+        scan: Scan,
+        table: Table,
+        place: Path,
+        *,
+        changed: Mapping[str, str] | None = None,
+        but: str = "false",
+        given: Mapping[str, pa.Table] | None = None,
+    ) -> None:
+        """Writes the rows of some files of one partition as one new file in a folder.
+
+        Args:
+            scan: The files.
+            table: Their table.
+            place: The folder.
+            changed: SQL for columns that get another value, by column.
+            but: SQL of the rows that are left out.
+            given: Tables that the SQL names.
+        """
         ids = self._lake.field_ids(table.name)
         target = _quoted(str(place / "rows.parquet"))
-        cursor = self._cursor()
-        try:
-            with translated(table.name):
-                cursor.execute(f"COPY ({scan_statement(table, scan)}) TO {target} ({_parquet(table, ids)})")
-        finally:
-            cursor.close()
+        new = changed or {}
+        columns = ", ".join(
+            f"CAST({new[column.name]} AS {column.type.value}) AS {column.name}" if column.name in new else column.name
+            for column in table.columns
+        )
+        rows = f"SELECT {columns} FROM ({scan_statement(table, scan)}) AS {table.name} WHERE NOT ({but})"
+        with self._given(table.name, given) as cursor:
+            cursor.execute(f"COPY ({rows}) TO {target} ({_parquet(table, ids)})")
+
+    def count(self, scan: Scan, table: Table, where: str, given: Mapping[str, pa.Table] | None = None) -> int:
+        """Counts the rows of some files for which a condition holds; it may name given tables."""
+        with self._given(table.name, given) as cursor:
+            rows = f"SELECT count(*) FROM ({scan_statement(table, scan)}) AS {table.name} WHERE {where}"
+            found = cursor.execute(rows).fetchall()
+        return int(found[0][0])
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Gives a connection of its own with the engine's limits, for loading files."""
@@ -159,6 +186,17 @@ class DuckDBEngine:
     def close(self) -> None:
         """Closes the connection and gives back its memory."""
         self._root.close()
+
+    @contextmanager
+    def _given(self, what: str, given: Mapping[str, pa.Table] | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._cursor()
+        try:
+            with translated(what):
+                for name, rows in (given or {}).items():
+                    cursor.register(name, rows)
+                yield cursor
+        finally:
+            cursor.close()
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         cursor = self._root.cursor()

@@ -16,15 +16,18 @@ from shopkeeper.base.errors import AlreadyThereError, StorageError
 from shopkeeper.storage.state.api_keys import ApiKeys
 from shopkeeper.storage.state.assignments import Assignments
 from shopkeeper.storage.state.audit import Audit
+from shopkeeper.storage.state.consents import Consents
 from shopkeeper.storage.state.content import TableContent, content, copy_file, put_in_place, same_content
 from shopkeeper.storage.state.database import Database, connect_engine, read_url
 from shopkeeper.storage.state.failure import translated
+from shopkeeper.storage.state.flags import Flags
 from shopkeeper.storage.state.jobs import Jobs
 from shopkeeper.storage.state.leases import Leases
 from shopkeeper.storage.state.loads import Loads
 from shopkeeper.storage.state.mappings import Mappings
 from shopkeeper.storage.state.password import Passwords
 from shopkeeper.storage.state.positions import Positions
+from shopkeeper.storage.state.requests import Requests
 from shopkeeper.storage.state.runs import Runs
 from shopkeeper.storage.state.segments import Segments
 from shopkeeper.storage.state.sessions import Sessions
@@ -64,6 +67,9 @@ class State:
         self.settings = Settings(database)
         self.api_keys = ApiKeys(database)
         self.positions = Positions(database)
+        self.consents = Consents(database)
+        self.flags = Flags(database)
+        self.requests = Requests(database)
 
     @classmethod
     def open(

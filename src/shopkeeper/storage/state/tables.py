@@ -28,11 +28,15 @@ __all__ = [
     "assignments",
     "audit",
     "audit_head",
+    "consent_texts",
+    "consents",
     "jobs",
     "leases",
     "loads",
     "mappings",
+    "person_flags",
     "positions",
+    "requests",
     "run_steps",
     "runs",
     "segment_versions",
@@ -43,7 +47,7 @@ __all__ = [
     "users",
 ]
 
-HEAD = "0003b"
+HEAD = "0004"
 
 METADATA = MetaData(
     naming_convention={
@@ -280,4 +284,65 @@ positions = Table(
     METADATA,
     _key("reader"),
     Column("position", BigInteger, nullable=False),
+)
+
+consents = Table(
+    "consents",
+    METADATA,
+    _key("id"),
+    Column("person_id", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("granted", Boolean, nullable=False),
+    Column("text_version", Text),
+    Column("text_language", Text),
+    Column("source", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("message_id", Text),
+    Index("ix_consents_person_id", "person_id", "purpose", "channel", "occurred_at"),
+)
+
+consent_texts = Table(
+    "consent_texts",
+    METADATA,
+    _key("version"),
+    _key("language"),
+    Column("purpose", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("set_by", Text, nullable=False),
+    Column("set_at", Instant, nullable=False),
+)
+
+person_flags = Table(
+    "person_flags",
+    METADATA,
+    _key("id"),
+    Column("person_id", Text, nullable=False),
+    Column("flag", Text, nullable=False),
+    Column("is_set", Boolean, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Index("ix_person_flags_person_id", "person_id", "flag", "occurred_at"),
+)
+
+requests = Table(
+    "requests",
+    METADATA,
+    _key("id"),
+    Column("kind", Text, nullable=False),
+    Column("person_id", Text, index=True),
+    Column("state", Text, nullable=False),
+    Column("note", Text),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("done_by", Text),
+    Column("done_at", Instant),
+    Column("receipt", JSON),
+    Index("ix_requests_state", "state", "due_at"),
 )

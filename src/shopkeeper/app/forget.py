@@ -1,0 +1,169 @@
+"""Erasure (个人信息删除): a person leaves every place of the shop, and the bytes with them."""
+
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+
+from shopkeeper.app.lake_erasure import drop_bodies, erase_from_lake
+from shopkeeper.app.receipt import Kept, Receipt
+from shopkeeper.app.shop import Shop, now
+from shopkeeper.app.traces import barred_person, traces_of
+from shopkeeper.base.clock import system_clock
+from shopkeeper.base.ids import new_id
+from shopkeeper.collect.people import subject
+from shopkeeper.privacy.body import bodies_that_say, needles_of
+from shopkeeper.privacy.reach import KEPT_FACTS, Traces
+from shopkeeper.storage.erase import remove_files
+from shopkeeper.storage.state.forget import forget_persons
+from shopkeeper.storage.warehouse import live_files
+
+__all__ = ["REACHES", "WAIT", "Reach", "forget"]
+
+WAIT = timedelta(minutes=10)
+"""How long files stay for those who read them."""
+
+Reach = Callable[[Shop, Traces], Mapping[str, int]]
+REACHES: Mapping[str, Reach] = {}
+"""Further places by the name of their file in the shop: each is given the person's traces and says what it removed.
+
+The log, the live state and the serving set add theirs here; one that is there and not named is told as not reached.
+"""
+_OTHER_PLACES = ("log.db", "live.db", "serving.db")
+_ORPHANS = timedelta(minutes=10)
+_HANDED_OUT = (".export",)
+_TOLD = 100
+_STALE = "stale.json"
+
+_WHY = {
+    "order_line": "账簿：销售额保留，成为没有会员的小票（散客）",
+    "redemption": "账簿：用过的券仍算已核销",
+    "coupon": "账簿：发出的券仍算已发出",
+    "touch": "活动花了多少钱仍然可查",
+}
+
+
+def forget(
+    shop: Shop, person_id: str, *, by: str, wait: timedelta = WAIT, sleep: Callable[[float], object] = time.sleep
+) -> Receipt:
+    """Erases a person, whole, and lets nothing bring them back; what was begun and killed goes on when done again.
+
+    Args:
+        shop: The shop.
+        person_id: The person.
+        by: Who does it.
+        wait: How long files of older states stay for those who read them.
+        sleep: Waits some seconds.
+
+    Returns:
+        What was removed where.
+
+    Raises:
+        MissingError: There is no such person, or they were erased before.
+    """
+    began, traces = now(shop), traces_of(shop, person_id)
+    removed: dict[str, dict[str, int]] = {}
+    removed["refused"] = {"bodies": _bodies(shop, traces)}
+    removed["vault"] = {"values": _vault(shop, traces)}
+    requests = [each for each in shop.state.requests.of(person_id) if each.state == "open"]
+    removed["state"] = forget_persons(shop.state.database, traces.person_ids)
+    removed["temporary"] = {"files": _temporary(shop)}
+    removed["models"] = {"versions": _models(shop)}
+    not_reached = []
+    for place in _OTHER_PLACES:
+        if place in REACHES:
+            removed[place] = dict(REACHES[place](shop, traces))
+        elif (shop.folder / place).exists():
+            not_reached.append(place)
+    # The lake is last: while it names the person, an erasure that was killed goes on when done again.
+    counts, gone = erase_from_lake(shop.lake, shop.duckdb, traces)
+    removed["lake"] = dict(counts)
+    orphans = sum(len(_orphans(shop, name, wait)) for name in shop.lake.tables())
+    removed["files"] = {"removed": remove_files(gone, wait=wait, sleep=sleep) + orphans}
+    receipt = Receipt(
+        new_id("receipt"),
+        shop.tokens.token("text", person_id),
+        began,
+        now(shop),
+        by,
+        removed,
+        _kept(counts),
+        tuple(not_reached),
+        _handed_out(shop),
+    )
+    for request in requests:
+        shop.state.requests.close(request.id, "done", by=by, now=now(shop), receipt=receipt.document())
+    # The audit log keeps the receipt alone: who was erased stands in it only as a keyed hash.
+    detail = {"mark": receipt.mark, "removed": receipt.removed, "not_reached": list(receipt.not_reached)}
+    shop.state.audit.append(by, "person.forget", receipt.id, now=now(shop), detail=detail)
+    return receipt
+
+
+def _bodies(shop: Shop, traces: Traces) -> int:
+    held = [(kind, raw) for record in traces.records for kind, _, raw in shop.vault.of(subject(*record))]
+    ids = bodies_that_say(shop.vault, needles_of(held, {customer_id for _, customer_id in traces.records}))
+    drop_bodies(shop.lake, shop.duckdb, shop.vault, ids)
+    return len(ids)
+
+
+def _vault(shop: Shop, traces: Traces) -> int:
+    """Tombstones come with the shredding: from here on nothing brings the person back."""
+    erased = sum(shop.vault.shred(subject(*record)) for record in traces.records)
+    shop.vault.bar(subjects=map(barred_person, traces.person_ids), tokens=traces.tokens)
+    return erased
+
+
+def _orphans(shop: Shop, name: str, wait: timedelta) -> list[str]:
+    at = system_clock()  # the files' own times are the system's
+    return shop.lake.sweep(name, now=at, live=live_files(shop.state.leases, at), older_than=max(wait, _ORPHANS))
+
+
+def _temporary(shop: Shop) -> int:
+    """Uploads that wait (sealed, and read through the tombstones, but whole) and downloads that were left behind."""
+    removed, border = 0, system_clock().timestamp() - _ORPHANS.total_seconds()
+    for path in shop.spill.glob("*") if shop.spill.is_dir() else ():
+        with suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_mtime < border:
+                path.unlink()
+                removed += 1
+    for note in shop.spill.glob("uploads/*/*.json"):
+        shutil.rmtree(note.parent, ignore_errors=True)
+        removed += 1
+    return removed
+
+
+def _models(shop: Shop) -> int:
+    """Marks every version there is as fitted on somebody who was erased since; the next run fits anew."""
+    versions = [f"{entry.name}/{entry.version}" for entry in shop.models.list()]
+    if versions:
+        note = {"since": now(shop).isoformat(), "why": "a person was erased", "versions": versions}
+        (shop.models.folder / _STALE).write_text(json.dumps(note, indent=1), encoding="utf-8")
+    return len(versions)
+
+
+def _kept(counts: Counter[str]) -> tuple[Kept, ...]:
+    facts = [Kept(name, counts[name], why, _WHY[name]) for name, why in KEPT_FACTS.items() if counts[name]]
+    return (
+        *facts,
+        Kept("tombstones", None, "keyed hashes, so that nothing brings the person back", "加密散列，防止再次载入"),
+        Kept(
+            "audit",
+            None,
+            "who did what; the law wants it, and it holds no raw value",
+            "操作记录：法律要求保留，不含明文",
+        ),
+    )
+
+
+def _handed_out(shop: Shop) -> tuple[str, ...]:
+    found: list[str] = []
+    after = 0
+    while rows := shop.state.audit.rows(after=after, limit=5_000):
+        found += [
+            f"{row.happened_at:%Y-%m-%d} {row.what} {row.target}" for row in rows if row.what.endswith(_HANDED_OUT)
+        ]
+        after = rows[-1].seq
+    return tuple(found[-_TOLD:])

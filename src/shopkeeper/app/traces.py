@@ -1,0 +1,92 @@
+"""By what a person is known: their records, and the tokens that are theirs alone."""
+
+from shopkeeper.app.shop import Shop
+from shopkeeper.base.errors import MissingError
+from shopkeeper.collect.people import subject
+from shopkeeper.privacy.reach import Traces
+from shopkeeper.schema.query import Query
+
+__all__ = ["barred_person", "records_of", "tokens_of", "traces_of"]
+
+_TOKEN_LENGTH = 27
+_TABLES_OF_RECORDS = ("person", "customer", "identifier", "order_line")
+
+
+def barred_person(person_id: str) -> str:
+    """What the tombstones call a person, as against a customer record."""
+    return f"\x1fperson|{person_id}"
+
+
+def records_of(shop: Shop, person_id: str) -> tuple[tuple[str, str], ...]:
+    """Gives the source and customer id of each record of a person, one that no run has seen yet too.
+
+    Raises:
+        MissingError: There is no such person.
+    """
+    query = Query.from_sql(
+        "SELECT DISTINCT source, customer_id FROM person WHERE person_id = $person ORDER BY source, customer_id",
+        name="records",
+        person=person_id,
+    )
+    found = tuple((row["source"], row["customer_id"]) for row in shop.arrow(query).to_pylist())
+    if found:
+        return found
+    source, separator, customer_id = person_id.partition(":")
+    record = (source.replace("%3A", ":").replace("%25", "%"), customer_id)
+    if separator and customer_id and (shop.vault.of(subject(*record)) or _is_known(shop, *record)):
+        return (record,)
+    was_erased = bool(shop.vault.tombstoned(subjects=[barred_person(person_id)]))
+    raise MissingError(
+        "the person was erased" if was_erased else f"there is no person '{person_id}'",
+        next_step="look for the id in the list of people",
+    )
+
+
+def traces_of(shop: Shop, person_id: str) -> Traces:
+    """Gives everything that a person is known by.
+
+    Raises:
+        MissingError: There is no such person.
+    """
+    records = records_of(shop, person_id)
+    return Traces((person_id,), records, tokens_of(shop, records))
+
+
+def tokens_of(shop: Shop, records: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """Gives the tokens of some records that no other record has: a family's phone stays the others'."""
+    held = {token for record in records for _, token, _ in shop.vault.of(subject(*record))}
+    seen = Query.from_sql(
+        "SELECT DISTINCT token FROM identifier WHERE customer_id IN $ids",
+        name="tokens",
+        ids=sorted({customer_id for _, customer_id in records}),
+    )
+    held |= set(shop.arrow(seen)["token"].to_pylist())
+    holders = Query.from_sql(
+        "SELECT token, source, customer_id FROM identifier WHERE token IN $tokens",
+        name="holders",
+        tokens=sorted(held) or [""],
+    )
+    mine = set(records)
+    shared = {
+        row["token"] for row in shop.arrow(holders).to_pylist() if (row["source"], row["customer_id"]) not in mine
+    }
+    # Where a source has no ids of its own, the record's id is a token itself.
+    named = {customer_id for _, customer_id in records if _is_token(customer_id)}
+    return tuple(sorted((held - shared) | named))
+
+
+def _is_token(text: str) -> bool:
+    return len(text) == _TOKEN_LENGTH and text[2] == "_"
+
+
+def _is_known(shop: Shop, source: str, customer_id: str) -> bool:
+    for table in _TABLES_OF_RECORDS:
+        query = Query.from_sql(
+            f"SELECT count(*) AS n FROM {table} WHERE source = $source AND customer_id = $customer",
+            name="record",
+            source=source,
+            customer=customer_id,
+        )
+        if shop.arrow(query)["n"].to_pylist()[0]:
+            return True
+    return False

@@ -1,0 +1,57 @@
+"""Takes persons out of the state store, so that their bytes are gone from its file too."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import delete, select, update
+
+from shopkeeper.storage.state import tables
+from shopkeeper.storage.state.database import Database
+from shopkeeper.storage.state.failure import translated
+
+__all__ = ["forget_persons", "persons_known"]
+
+_REMOVED = (tables.consents, tables.person_flags, tables.assignments)
+
+
+def forget_persons(database: Database, person_ids: Sequence[str]) -> dict[str, int]:
+    """Removes all rows of persons; of their requests stays that there was one, when, and what was done.
+
+    The audit log stays as it is: a chain cannot lose a row, and it holds ids and tokens, never a raw identifier.
+
+    Returns:
+        Rows removed or emptied, by table; those without any are left out.
+    """
+    found: dict[str, int] = {}
+    with database.write() as connection:
+        for table in _REMOVED:
+            found[table.name] = connection.execute(delete(table).where(table.c.person_id.in_(person_ids))).rowcount
+        requests = tables.requests
+        emptied = update(requests).where(requests.c.person_id.in_(person_ids)).values(person_id=None, note=None)
+        found["requests"] = connection.execute(emptied).rowcount
+    _forget_pages(database)
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def persons_known(database: Database) -> set[str]:
+    """Gives every person that the store holds a row of, for a restore that must leave out who was erased."""
+    found: set[str] = set()
+    with database.read() as connection:
+        for table in (*_REMOVED, tables.requests):
+            named = select(table.c.person_id).where(table.c.person_id.is_not(None)).distinct()
+            found.update(connection.scalars(named))
+    return found
+
+
+def _forget_pages(database: Database) -> None:
+    """Writes the file anew and empties the log beside it; a PostgreSQL server reuses the space when it sees fit."""
+    with translated(database.place), database.engine.connect() as connection:
+        raw = connection.execution_options(isolation_level="AUTOCOMMIT")
+        if not database.is_sqlite:
+            names: Mapping[str, None] = dict.fromkeys(table.name for table in (*_REMOVED, tables.requests))
+            for name in names:
+                raw.exec_driver_sql(f"VACUUM {name}")
+            return
+        driver = connection.connection.driver_connection
+        if driver is not None:
+            driver.execute("VACUUM")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
