@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from shopkeeper.app.api_key import create_key
-from shopkeeper.app.collect import LOG_FILE
+from shopkeeper.app.event_log import LOG_FILE
 from shopkeeper.app.shop import init, open_shop
 from shopkeeper.collect.event_table import logged_events
 from shopkeeper.schema.event import Event

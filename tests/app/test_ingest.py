@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from shopkeeper.app import ingest
-from shopkeeper.app.collect import LOG_FILE
+from shopkeeper.app.event_log import LOG_FILE
 from shopkeeper.app.ingest import Loader, Pace
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.errors import ConflictError

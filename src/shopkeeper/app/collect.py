@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from shopkeeper.app.api_key import COLLECT
+from shopkeeper.app.event_log import client_of
 from shopkeeper.app.hook import hook_messages
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import ForbiddenError
@@ -19,13 +20,10 @@ from shopkeeper.collect.door import Door
 from shopkeeper.collect.plan import FILE_NAME, Plan, read_plan
 from shopkeeper.collect.sealed import seal
 from shopkeeper.storage.log import Batch, Entry, Outcome, Status
-from shopkeeper.storage.log_client import LogClient
-from shopkeeper.storage.log_place import socket_of
 from shopkeeper.storage.state.api_keys import ApiKey, looks_like_key
 
-__all__ = ["LOG_FILE", "Answer", "Reception", "Result", "Sender", "reception_of"]
+__all__ = ["Answer", "Reception", "Result", "Sender", "reception_of"]
 
-LOG_FILE = "log.db"
 _KEY_SECONDS = timedelta(seconds=5)
 """A revoked key may still be taken for so long."""
 _MOST_KEYS = 10_000
@@ -193,7 +191,7 @@ def reception_of(shop: Shop) -> Reception:
     """
     file = shop.folder / FILE_NAME
     plan = read_plan(file.read_text(encoding="utf-8") if file.exists() else None, str(file))
-    return Reception(shop, LogClient(socket_of(shop.folder / LOG_FILE)), plan)
+    return Reception(shop, client_of(shop), plan)
 
 
 def _sender(key: ApiKey | None) -> Sender | None:

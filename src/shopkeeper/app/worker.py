@@ -2,13 +2,12 @@
 
 import threading
 
-from shopkeeper.app.collect import LOG_FILE
+from shopkeeper.app.event_log import reader_of
 from shopkeeper.app.ingest import Loader, Pace
 from shopkeeper.app.readers import Reader, Readers
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.schedule import Worker
 from shopkeeper.app.shop import Shop
-from shopkeeper.storage.log_reader import LogReader
 
 __all__ = ["work"]
 
@@ -26,7 +25,7 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
     Raises:
         MissingError: There is no log yet: the process that writes it is started first.
     """
-    with LogReader(shop.folder / LOG_FILE) as log:
+    with reader_of(shop) as log:
         readers = Readers(
             [
                 Reader("vault", SafeKeeper(shop, log).step, rest=0.5),

@@ -4,20 +4,17 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 import uvicorn
 from rich.console import Console
 
-from shopkeeper.app.collect import LOG_FILE
+from shopkeeper.app.event_log import is_written, write_log
 from shopkeeper.app.processes import Part, Service, end_with_parent
 from shopkeeper.app.shop import Shop
 from shopkeeper.app.worker import work
 from shopkeeper.base.errors import UnavailableError
 from shopkeeper.cli.options import with_shop
-from shopkeeper.storage.log_place import socket_of
-from shopkeeper.storage.log_service import run_log
 from shopkeeper.web import create_app
 
 __all__ = ["log_command", "serve", "serve_command", "web_command", "worker_command"]
@@ -52,7 +49,7 @@ def serve(
     listener = _listening(address, number)
     folder = str(shop.folder)
     answering = ("web", "--shop", folder, "--fd", str(listener.fileno()))
-    parts = [Part("log", ("log", "--shop", folder), ready=_reachable(socket_of(shop.folder / LOG_FILE)))]
+    parts = [Part("log", ("log", "--shop", folder), ready=lambda: is_written(shop))]
     parts += [
         Part(
             f"web {place}",
@@ -117,9 +114,7 @@ def log_command(shop: Shop, *, as_json: bool) -> None:
     """Write the log of events: there is one such process to a shop."""
     del as_json
     end_with_parent()
-    file = shop.folder / LOG_FILE
-    shop.close()
-    run_log(file, socket_of(file))
+    write_log(shop)
 
 
 def _listening(address: str, port: int) -> socket.socket:
@@ -134,14 +129,6 @@ def _listening(address: str, port: int) -> socket.socket:
         ) from error
     listener.set_inheritable(True)
     return listener
-
-
-def _reachable(place: Path) -> Callable[[], bool]:
-    def ready() -> bool:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tried:
-            return tried.connect_ex(str(place)) == 0
-
-    return ready
 
 
 def _answers(listener: socket.socket) -> Callable[[], bool]:
