@@ -273,6 +273,29 @@ def test_a_browser_key_is_believed_less() -> None:
     )
 
 
+def test_an_alias_may_come_from_a_cookie_or_from_a_user() -> None:
+    event = event_of({"type": "alias", "userId": "u2", "previousId": "a1"})
+    assert event.previous_id == TOKENS.token("user", "a1")
+    assert event.identifiers == (Identifier("cookie", TOKENS.token("cookie", "a1")),)
+
+
+def test_ids_of_users_among_properties_are_tokens_too() -> None:
+    properties = event_of(track(properties={"user_id": "u1", "customerId": 7, "client_id": "c"})).properties
+    assert properties == {
+        "user_id": TOKENS.token("user", "u1"),
+        "customerId": TOKENS.token("user", "7"),
+        "client_id": TOKENS.token("cookie", "c"),
+    }
+
+
+def test_the_ids_of_browsers_do_not_make_an_event_suspect() -> None:
+    message_id = "ajs-next-1717210800000-550e8400-e29b-41d4-a716-446655440000"
+    assert event_of(track(messageId=message_id)).message_id == message_id
+    hidden = event_of(track(messageId=f"m-{PHONES[0]}")).message_id
+    assert hidden.startswith("m_")
+    assert event_of(track(messageId=f"m-{PHONES[0]}")).message_id == hidden
+
+
 def test_a_receipt_may_be_nobodys_or_a_members() -> None:
     line = {"order_id": "R1", "line_no": 1, "product_id": "P", "quantity": 1, "net_amount": 3}
     nobody = event_of({"type": "track", "event": "Receipt Line", "properties": line})
@@ -412,7 +435,15 @@ def canaries() -> list[Any]:
     }  # fmt: skip
     kinds = ["track", "page", "screen", "identify", "group", "alias"]
     well = [
-        good | {"type": kind, "event": f"Call {phone}", "name": email, "previousId": phone, "groupId": email}
+        good
+        | {
+            "type": kind,
+            "event": f"Call {phone}",
+            "name": email,
+            "category": f"{email}/{phone}",
+            "previousId": phone,
+            "groupId": email,
+        }
         for kind in kinds
     ]
     wrong = [

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ MOST_BYTES = 32 * 1024
 
 _OUTSIDE = frozenset({"sentAt", "receivedAt", "writeKey", "_metadata"})  # these differ when a client sends it again
 _TYPES = frozenset({"track", "page", "screen", "identify", "group", "alias"})
+_MADE_UP = re.compile(r"[a-z\-]{0,20}(?:[0-9]{13}-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_READ = ("event", "name", "category", "properties", "traits", "context")
 _LONGEST_NAME = 200
 _HASH = 16
 _MEMBERS = ("member_no", "phone", "unionid", "openid", "email")
@@ -77,7 +80,8 @@ class _Desk:
         kind = message.get("type")
         if type(kind) is not str or kind not in _TYPES:
             raise RefusedError("no_type" if kind is None else "unknown_type", "type", kind)
-        suspected = self._cleaner.scanner.suspects(payload)
+        # Ids are tokens anyhow; with their many digits they would have every event read word by word.
+        suspected = self._cleaner.scanner.suspects(_encode([message.get(part) for part in _READ]))
         cleaning = Cleaning(suspected)
         event = self._event(kind, message, payload, cleaning)
         if cleaning.things and cleaning.names_its_person():
@@ -95,6 +99,8 @@ class _Desk:
         user = ids.user(get("userId"), "userId", cleaning)
         anonymous = ids.anonymous(get("anonymousId"), "anonymousId")
         previous = ids.user(get("previousId"), "previousId", cleaning) if "previousId" in message else None
+        if kind == "alias" and previous is not None:
+            ids.note_cookie(get("previousId"), cleaning)
         group = ids.user(get("groupId"), "groupId", cleaning) if "groupId" in message else None
         given = _part(message, "properties")
         name, known = self._name(kind, message, given, cleaning)
@@ -105,15 +111,17 @@ class _Desk:
         if kind == "track" and not door.plan.allows_all:
             self._check_plan(str(name), given)
         clean = self._cleaner.clean
-        traits = clean(_part(message, "traits"), personal.TRAITS, "traits", cleaning)
-        context = clean(_part(message, "context"), personal.CONTEXT, "context", cleaning)
+        traits, context = _part(message, "traits"), _part(message, "context")
+        if traits:
+            traits = clean(traits, personal.TRAITS, "traits", cleaning)
+        context = clean(context, personal.CONTEXT, "context", cleaning)
         properties = clean(given, personal.PROPERTIES, "properties", cleaning)
         if known is not None and known.name in TEXTS:
             properties = self._texts(TEXTS[known.name], given, properties, cleaning)
         if user is None and anonymous is None:
             user = _member(cleaning)
         message_id = ids.message(get("messageId"), payload)
-        if cleaning.is_suspected and self._cleaner.scanner.redact(message_id)[1]:
+        if _MADE_UP.fullmatch(message_id) is None and self._cleaner.scanner.redact(message_id)[1]:
             message_id = ids.hidden_message(message_id)
         sent_at = instant(get("sentAt"))
         return Event(
@@ -132,7 +140,7 @@ class _Desk:
             channel=(known and known.channel) or self._channel(kind, message, properties, context),
             store_id=fields.store_of(properties, context) or door.store_id,
             product_id=fields.product_of(properties),
-            category=fields.category_of(properties) or (_text(message, "category") if kind == "page" else None),
+            category=fields.category_of(properties) or self._page_category(kind, message, cleaning),
             query=fields.query_of(properties),
             value=fields.value_of(properties, door.currency),
             traits=traits,
@@ -150,6 +158,10 @@ class _Desk:
         if found is None:
             return "app" if kind == "screen" else "web" if self._door.is_browser or kind == "page" else None
         return found
+
+    def _page_category(self, kind: str, message: dict[str, Any], cleaning: Cleaning) -> str | None:
+        said = _text(message, "category") if kind in ("page", "screen") else None
+        return self._cleaner.text(said, "category", cleaning) if said else None
 
     def _name(
         self, kind: str, message: dict[str, Any], properties: dict[str, Any], cleaning: Cleaning

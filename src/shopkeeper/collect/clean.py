@@ -210,7 +210,9 @@ class Cleaner:
             raise RefusedError("too_deep", path)
         if isinstance(value, dict):
             return {
-                name if name.isascii() and name.isidentifier() else self.token("text", name, cleaning) or "": (
+                name
+                if name.isascii() and name.isidentifier() and not is_odd(name)
+                else self.token("text", name, cleaning) or "": (
                     inner
                     if rule.kind == "address" and name.lower() in _WHERE_ADDRESS and isinstance(inner, str)
                     else self._tokenised(rule, inner, f"{path}.{name}", cleaning, depth + 1)

@@ -19,7 +19,7 @@ _PARTED = re.compile(r"\(?[2-9][0-9]{2}\)?[ .\-]{1,2}[0-9]{3}[ .\-][0-9]{4}")
 
 
 class Ids:
-    """Makes tokens of the ids of messages.
+    """Makes tokens of the ids of the messages of one request, which are often the same ones.
 
     Args:
         tokens: Makes the tokens.
@@ -29,26 +29,40 @@ class Ids:
     def __init__(self, tokens: Tokens, user_kind: str) -> None:
         self._tokens = tokens
         self._user_kind = user_kind
+        self._cookies: dict[str, str] = {}
+        self._users: dict[str, tuple[str, str, str]] = {}
         self._phone = _MOBILE if tokens.country == "CN" else _PARTED
 
     def anonymous(self, value: object, path: str) -> str | None:
         """The token of an anonymous id; its raw value is kept nowhere."""
         text = _said(value, path)
-        return None if text is None else self._made("cookie", text, path)[0]
+        if text is None:
+            return None
+        if text not in self._cookies:
+            self._cookies[text] = self._made("cookie", text, path)[0]
+        return self._cookies[text]
 
     def user(self, value: object, path: str, cleaning: Cleaning) -> str | None:
         """The token of a user id, of the kind that it looks like; the raw value goes to the vault."""
         text = _said(value, path)
         if text is None:
             return None
+        if text not in self._users:
+            self._users[text] = self._user(text, path)
+        kind, token, normal = self._users[text]
+        cleaning.keep(kind, token, normal)
+        return token
+
+    def _user(self, text: str, path: str) -> tuple[str, str, str]:
         for kind in self._looks_like(text):
             made = self._tokens.pair(kind, text)
             if made is not None:
-                cleaning.keep(kind, *made)
-                return made[0]
-        token, normal = self._made(self._user_kind, text, path)
-        cleaning.keep(self._user_kind, token, normal)
-        return token
+                return kind, *made
+        return self._user_kind, *self._made(self._user_kind, text, path)
+
+    def note_cookie(self, value: object, cleaning: Cleaning) -> None:
+        """Notes what an alias comes from as an anonymous id too, since that is what it mostly is."""
+        cleaning.identifiers[self.anonymous(value, "previousId") or ""] = "cookie"
 
     def message(self, value: object, content: bytes) -> str:
         """The id of a message; one that has none gets it from its content, so that sending it again changes nothing."""

@@ -323,24 +323,26 @@ def _reckoned(
 
 
 def _spread(lines: list[_Line] | Fault, properties: Mapping[str, Any]) -> list[_Line]:
-    """Spreads a discount on the whole order over its lines by their amounts; the last takes the rest.
+    """Spreads a discount on the whole order over its lines by their amounts, to the last hundredth of a cent.
 
     Where lines say what was paid, or have discounts of their own, it is in them already.
     """
     if not isinstance(lines, list):
         return []
     whole = amount(properties.get("discount")) or _ZERO
-    total = sum((line.net for line in lines), _ZERO)
-    if whole <= 0 or total <= 0 or any(line.has_net or line.product_discount or line.coupon_discount for line in lines):
+    total = sum((max(line.net, _ZERO) for line in lines), _ZERO)
+    has_own = any(line.has_net or line.product_discount or line.coupon_discount for line in lines)
+    if whole <= 0 or total <= 0 or has_own:
         return lines
     return list(_shared(lines, min(whole, total), total, by_coupon=_code(properties.get("coupon")) is not None))
 
 
 def _shared(lines: Sequence[_Line], whole: Decimal, total: Decimal, *, by_coupon: bool) -> Iterator[_Line]:
-    left = whole
-    for place, line in enumerate(lines):
-        part = left if place == len(lines) - 1 else money(whole * line.net / total)
-        left -= part
+    reached = given = _ZERO
+    for line in lines:
+        reached += max(line.net, _ZERO)
+        part = money(whole * reached / total) - given
+        given += part
         product, coupon = (_ZERO, part) if by_coupon else (part, _ZERO)
         yield _Line(
             line.product_id,

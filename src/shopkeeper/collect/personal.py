@@ -153,6 +153,8 @@ _EVERYWHERE = {
     **_rules(_OTHERS_PHONE, "phone"),
     **_rules(_OTHERS_EMAIL, "email"),
     **_rules("recipient", "text"),
+    **_rules("userid customerid uid loginid distinctid", "user"),
+    **_rules("anonymousid clientid cookieid", "cookie"),
     **{word: Rule(Treat.CUT_ADDRESS) for word in ["ip", "ipaddress", "clientip", "remoteaddr", "remoteip", "userip"]},
     **{
         word: Rule(Treat.PERSON)

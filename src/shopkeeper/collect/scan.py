@@ -21,7 +21,8 @@ _MAP = bytes(
     ord("0") if chr(byte) in "0123456789" else ord(".") if byte == ord(".") else ord("x") for byte in range(256)
 )
 _DOTTED = (b"000.0000.0000", b"000.000.0000")
-_WIDE = re.compile(rb"\xef\xbc[\x90-\x99\xa0]|\xf0\x9d\x9f[\x8e-\xbf]")
+_ASCII = bytes(range(128))
+_WIDE = re.compile(rb"\xef\xbc[\x90-\x99\xa0]|\xf0\x9d\x9f")  # full-width and mathematical digits
 _SHORTEST = {"CN": 11, "US": 10, "CA": 10}
 _SHORTEST_ELSEWHERE = 8
 _LEAST = 6  # characters of the shortest e-mail there is
@@ -82,7 +83,6 @@ class Scanner:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
         country = tokens.country
-        self._run = re.compile(rf"[0-9](?:[ .()\-]{{0,3}}[0-9]){{{_SHORTEST.get(country, _SHORTEST_ELSEWHERE) - 1}}}")
         self._shortest = b"0" * _SHORTEST.get(country, _SHORTEST_ELSEWHERE)
         self._patterns = [("id_card", _ID_CARD), ("bank_card", _CARD), ("phone", _MOBILE), ("phone", _ABROAD)]
         self._elsewhere = country not in _SHORTEST
@@ -93,12 +93,14 @@ class Scanner:
 
     def suspects(self, content: bytes) -> bool:
         """Whether JSON in UTF-8 may hold anything: never false where something is, true now and then for nothing."""
-        if b"@" in content or b"%40" in content:
+        if b"@" in content or (b"%" in content and b"%40" in content):
             return True
         bare = content.translate(_MAP, _DELETED)
         if self._shortest in bare or _DOTTED[0] in bare or _DOTTED[1] in bare:
             return True
-        return (b"\xef\xbc" in content or b"\xf0\x9d\x9f" in content) and _WIDE.search(content) is not None
+        if content.isascii():
+            return False
+        return _WIDE.search(content.translate(None, _ASCII)) is not None
 
     def redact(self, text: str, *, is_thing: bool = False) -> tuple[str, list[Hit]]:
         """Gives a text with tokens in place of what was found; untouched where nothing was.
@@ -110,9 +112,9 @@ class Scanner:
         """
         if len(text) < _LEAST:
             return text, []
-        plain = text if text.isascii() else _normal(text)
-        if "@" not in plain and "%40" not in plain and self._run.search(plain) is None:
+        if not self.suspects(text.encode("utf-8", "replace")):
             return text, []
+        plain = text if text.isascii() else _normal(text)
         spans = sorted(self._spans(plain, is_thing=is_thing))
         if not spans:
             return text, []
