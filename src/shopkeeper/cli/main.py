@@ -31,6 +31,7 @@ _COMMANDS = {
     "serve": ("serve", "Serve the console and the API, with the worker."),
     "user": ("user", "Add people who may sign in."),
     "key": ("key", "API keys: create, list, revoke."),
+    "audit": ("audit", "The audit log: verify that nobody changed it, list its newest rows."),
     "doctor": ("shop", "Say what is configured, reachable and missing."),
     "backup": ("backup", "Write a consistent copy while the shop runs."),
     "restore": ("backup", "Make a shop from a backup."),

@@ -13,6 +13,7 @@ from shopkeeper.web import assets, problem
 from shopkeeper.web.audited import Audited
 from shopkeeper.web.csrf import guard
 from shopkeeper.web.routes import (
+    access,
     api,
     campaigns,
     data,
@@ -33,6 +34,7 @@ __all__ = ["create_app"]
 
 _ROUTERS = (
     api.router,
+    access.router,
     health.router,
     assets.router,
     sign_in.router,
