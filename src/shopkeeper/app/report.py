@@ -1,13 +1,15 @@
 """The morning report (早报): reads the facts of one level and puts the page together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from shopkeeper.app.organisation import CHAIN, Organisation, Unit, organisation
 from shopkeeper.app.pages.reading import names_of, stands_at
 from shopkeeper.app.shop import Shop, as_of_or_last
+from shopkeeper.app.visitor import Scope
+from shopkeeper.base.errors import MissingError
 from shopkeeper.insight import morning
 from shopkeeper.insight.morning import Anomaly, Measure, Morning
 from shopkeeper.schema.query import Query
@@ -15,6 +17,7 @@ from shopkeeper.schema.query import Query
 __all__ = ["Anomaly", "Measure", "Morning", "Report", "report"]
 
 _STAND_BY_THEMSELVES = ("profile", "segment_member", "offer_plan", "effect")
+_STEPS_OF_PLACES = frozenset({"late_stores", "fell"})
 _CHILDREN_SHOWN = ("sales", "tickets", "average_ticket", "member_sales_share")
 
 
@@ -46,7 +49,14 @@ class Report:
     stands_at: Mapping[str, date | None]
 
 
-def report(shop: Shop, *, as_of: date | None = None, level: str | None = None, language: str | None = None) -> Report:
+def report(
+    shop: Shop,
+    *,
+    as_of: date | None = None,
+    level: str | None = None,
+    language: str | None = None,
+    scope: Scope | None = None,
+) -> Report:
     """Makes the report of a level as of the end of a day.
 
     Args:
@@ -54,6 +64,7 @@ def report(shop: Shop, *, as_of: date | None = None, level: str | None = None, l
         as_of: The day; the last with data by default.
         level: A node of the organisation or a store, by id or name; the whole chain by default.
         language: In which segments are named; the shop's by default.
+        scope: The stores of the reader, who gets no level beyond them and nothing of the whole chain.
 
     Raises:
         MissingError: There is no such level, or there are no data.
@@ -61,7 +72,7 @@ def report(shop: Shop, *, as_of: date | None = None, level: str | None = None, l
     """
     day = as_of_or_last(shop, as_of)
     organised = organisation(shop, day)
-    unit = organised.unit(level)
+    unit = organised.unit(level) if scope is None else _within(organised, level, scope)
     page = _morning(shop, organised, unit, day)
     lifecycle = _counts(shop, "SELECT lifecycle AS name, COUNT(*) AS n FROM profile GROUP BY lifecycle ORDER BY n DESC")
     segments = _counts(
@@ -72,7 +83,7 @@ def report(shop: Shop, *, as_of: date | None = None, level: str | None = None, l
     campaigns = _campaigns(shop, day)
     found = {measure.name: measure.value for measure in page.measures}
     names = _names(shop, organised, language or shop.settings.chain.language)
-    return Report(
+    whole = Report(
         morning=page,
         people=sum(lifecycle.values()),
         lifecycle=lifecycle,
@@ -82,6 +93,33 @@ def report(shop: Shop, *, as_of: date | None = None, level: str | None = None, l
         coverage={"sales": found.get("member_sales_share"), "tickets": found.get("member_ticket_share")},
         names=names,
         stands_at={name: stands_at(shop, name) for name in _STAND_BY_THEMSELVES},
+    )
+    return whole if scope is None else _of_places(whole, scope)
+
+
+def _within(organised: Organisation, level: str | None, scope: Scope) -> Unit:
+    """The level asked for, if all its stores are the reader's; the message names no other."""
+    mine = [organised.units[unit] for unit in scope.units if unit in organised.units]
+    wanted = level or scope.home
+    found = [unit for unit in mine if unit.id == wanted] or [unit for unit in mine if unit.name == wanted]
+    if len(found) != 1:
+        said = ", ".join(sorted(unit.id for unit in mine if unit.kind != "store")) or ", ".join(sorted(scope.units))
+        raise MissingError(f"there is no level '{wanted}'", place=f"levels: {said}", next_step="name one by its id")
+    return found[0]
+
+
+def _of_places(whole: Report, scope: Scope) -> Report:
+    """The report without what is of the whole chain: people, segments, campaigns, plans and other stores' names."""
+    steps = tuple(step for step in whole.next if step["key"] in _STEPS_OF_PLACES)
+    return replace(
+        whole,
+        people=0,
+        lifecycle={},
+        segments={},
+        campaigns=(),
+        next=steps or ({"key": "all_well", "where": "/people", "as_of": whole.morning.as_of.isoformat()},),
+        names={place: name for place, name in whole.names.items() if place in scope.units},
+        stands_at={},
     )
 
 

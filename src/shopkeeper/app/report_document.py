@@ -13,26 +13,29 @@ from shopkeeper.schema.tables import TABLES
 __all__ = ["report_document"]
 
 
-def report_document(shop: Shop, found: Report, *, seconds: float | None = None) -> dict[str, Any]:
+def report_document(
+    shop: Shop, found: Report, *, seconds: float | None = None, of_places: bool = False
+) -> dict[str, Any]:
     """Gives the report as plain values.
 
     Args:
         shop: The shop.
         found: The report.
         seconds: How long the command took, where it did more than report.
+        of_places: Whether the reader sees some stores only: then nothing of the whole chain is in it.
     """
     page = asdict(found.morning)
     return {
         "as_of": found.morning.as_of,
         "seconds": seconds,
         "currency": shop.settings.chain.currency,
-        "tables": _tables(shop),
+        "tables": _tables(shop) if not of_places else {},
         "people": found.people,
         "lifecycle": dict(found.lifecycle),
         "segments": dict(found.segments),
         "stands_at": dict(found.stands_at),
         "names": dict(found.names),
-        "models": _models(shop),
+        "models": _models(shop) if not of_places else {},
         "coverage": dict(found.coverage),
         "morning": page,
         "campaigns": [dict(campaign) for campaign in found.campaigns],

@@ -34,6 +34,7 @@ _COMMANDS = {
     "log": ("serve", "Only the process that writes the log of events."),
     "user": ("user", "Add people who may sign in."),
     "key": ("key", "API keys: create, list, revoke."),
+    "audit": ("audit", "The audit log: verify that nobody changed it, list its newest rows."),
     "doctor": ("shop", "Say what is configured, reachable and missing."),
     "backup": ("backup", "Write a consistent copy while the shop runs."),
     "restore": ("backup", "Make a shop from a backup."),

@@ -17,6 +17,7 @@ from shopkeeper.web.collect import Collect
 from shopkeeper.web.csrf import guard
 from shopkeeper.web.rate import RateLimit
 from shopkeeper.web.routes import (
+    access,
     api,
     campaigns,
     data,
@@ -37,6 +38,7 @@ __all__ = ["create_app"]
 
 _ROUTERS = (
     api.router,
+    access.router,
     health.router,
     assets.router,
     sign_in.router,

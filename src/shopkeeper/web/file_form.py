@@ -63,6 +63,8 @@ async def file_form(request: Request) -> FormData:
     Raises:
         UsageError: It is no form that a browser sends.
     """
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise UsageError("no form with a file came", next_step="choose a file on the page")
     if not hasattr(request.state, "file_form"):
         parser = _SealingParser(request)
         try:

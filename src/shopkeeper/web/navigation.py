@@ -9,11 +9,12 @@ __all__ = ["NAVIGATION", "Place"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One entry of the menu: where it leads, what it is called, which icon it bears."""
+    """One entry of the menu: where it leads, what it is called, which icon it bears, and what its page asks for."""
 
     path: str
     label: str
     icon: str
+    permission: str
 
     def holds(self, path: str) -> bool:
         """Whether a page belongs to this entry."""
@@ -21,11 +22,13 @@ class Place:
 
 
 NAVIGATION = (
-    Place("/", N_("Overview"), "wheel"),
-    Place("/report", N_("Morning report"), "report"),
-    Place("/people", N_("People"), "people"),
-    Place("/segments", N_("Segments"), "segments"),
-    Place("/campaigns", N_("Campaigns"), "campaigns"),
-    Place("/models", N_("Models"), "models"),
-    Place("/data", N_("Data"), "data"),
+    Place("/", N_("Overview"), "wheel", "overview.read"),
+    Place("/report", N_("Morning report"), "report", "report.read"),
+    Place("/people", N_("People"), "people", "people.read"),
+    Place("/segments", N_("Segments"), "segments", "segments.read"),
+    Place("/campaigns", N_("Campaigns"), "campaigns", "campaigns.read"),
+    Place("/models", N_("Models"), "models", "models.read"),
+    Place("/data", N_("Data"), "data", "data.read"),
+    Place("/keys", N_("API keys"), "key", "keys.manage"),
+    Place("/audit", N_("Audit log"), "check", "audit.read"),
 )

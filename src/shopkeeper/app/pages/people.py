@@ -10,7 +10,9 @@ from typing import Any
 
 from shopkeeper.app.pages.membership import within
 from shopkeeper.app.pages.reading import first_row, rows, stands_at
+from shopkeeper.app.pages.seen import seen
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.visitor import Scope
 from shopkeeper.base.errors import UsageError
 from shopkeeper.schema.query import Query, Value
 from shopkeeper.schema.traits import TRAITS
@@ -88,7 +90,9 @@ class People:
     cursor: str | None
 
 
-def people(shop: Shop, chosen: PeopleFilter, *, cursor: str | None = None, limit: int = 50) -> People:
+def people(
+    shop: Shop, chosen: PeopleFilter, *, cursor: str | None = None, limit: int = 50, scope: Scope | None = None
+) -> People:
     """Gives one page of people.
 
     Args:
@@ -96,20 +100,23 @@ def people(shop: Shop, chosen: PeopleFilter, *, cursor: str | None = None, limit
         chosen: Whom and in which order.
         cursor: What the page before said.
         limit: People a page, at most 100.
+        scope: The stores of the visitor, who sees no others' people and figures; the whole chain by default.
 
     Raises:
         UsageError: The cursor is none of ours.
         MissingError: There is no such segment.
     """
     limit = min(max(limit, 1), _MOST)
+    source, seen_by = seen(shop, scope)
     where, named = _where(chosen)
-    total = first_row(shop, _asked(shop, chosen, f"SELECT COUNT(*) AS people FROM profile AS p{_and(where)}", named))
+    named |= seen_by
+    total = first_row(shop, _asked(shop, chosen, f"SELECT COUNT(*) AS people FROM {source} AS p{_and(where)}", named))
     if cursor:
         condition, more = _after(chosen, _opened(cursor))
         where, named = [*where, condition], {**named, **more}
     columns = ", ".join(f"p.{name}" for name in LISTED)
     order = f"p.{chosen.sort} {'ASC' if chosen.rising else 'DESC'} NULLS LAST, p.person_id"
-    text = f"SELECT p.person_id, {columns} FROM profile AS p{_and(where)} ORDER BY {order} LIMIT $shown"
+    text = f"SELECT p.person_id, {columns} FROM {source} AS p{_and(where)} ORDER BY {order} LIMIT $shown"
     query = _asked(shop, chosen, text, {**named, "shown": limit + 1})
     found = [PersonRow(row.pop("person_id"), row) for row in rows(shop, query)]
     more_follow = len(found) > limit

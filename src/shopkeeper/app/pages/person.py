@@ -7,7 +7,9 @@ from typing import Any
 
 from shopkeeper.app.pages.membership import within
 from shopkeeper.app.pages.reading import kept_segments, rows, stands_at
+from shopkeeper.app.pages.seen import SEEN_TRAITS, must_see, seen
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.visitor import Scope
 from shopkeeper.base.errors import MissingError
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.traits import GROUPS, TRAITS
@@ -93,14 +95,16 @@ class PersonPage:
         return {group: names for group, names in found.items() if names}
 
 
-def person_page(shop: Shop, person_id: str) -> PersonPage:
-    """Gives what is known of a person.
+def person_page(shop: Shop, person_id: str, scope: Scope | None = None) -> PersonPage:
+    """Gives what is known of a person; to a visitor of some stores by the figures of those alone.
 
     Raises:
-        MissingError: There is no such person.
+        MissingError: There is no such person, or it is none of the visitor's stores.
     """
-    columns = ", ".join(TRAITS)
-    query = Query.from_sql(f"SELECT {columns} FROM profile WHERE person_id = $person", name="profile", person=person_id)
+    source, named = seen(shop, scope)
+    columns = ", ".join(f"p.{name}" for name in (TRAITS if scope is None else SEEN_TRAITS))
+    text = f"SELECT {columns} FROM {source} AS p WHERE p.person_id = $person"
+    query = Query.from_sql(text, name="profile", person=person_id, **named)
     found = rows(shop, query)
     if not found:
         raise MissingError("there is no such person", next_step="look for the id in the list of people")
@@ -114,7 +118,7 @@ def person_page(shop: Shop, person_id: str) -> PersonPage:
         person_id,
         stands_at(shop, "profile"),
         tuple(Record(**row) for row in rows(shop, records)),
-        found[0],
+        dict.fromkeys(TRAITS) | found[0],
         tuple(_memberships(shop, person_id)),
     )
 
@@ -137,23 +141,28 @@ def _memberships(shop: Shop, person_id: str) -> Iterator[Membership]:
             yield Membership(saved.name, entered.get(saved.name), saved.label_en, saved.label_zh)
 
 
-def basket_lines(shop: Shop, person_id: str, source: str, order_id: str) -> tuple[Line, ...]:
-    """Gives the lines of one basket of a person.
+def basket_lines(
+    shop: Shop, person_id: str, source: str, order_id: str, scope: Scope | None = None
+) -> tuple[Line, ...]:
+    """Gives the lines of one basket of a person, in the stores of the visitor.
 
     Raises:
         MissingError: The person has no such basket.
     """
+    must_see(shop, person_id, scope)
+    here, named = _here(scope)
     day = Query.from_sql(
-        """
+        f"""
         SELECT b.business_day
         FROM basket AS b
         JOIN person AS p ON p.source = b.source AND p.customer_id = b.customer_id AND p.valid_to IS NULL
-        WHERE p.person_id = $person AND b.source = $source AND b.order_id = $order_id
+        WHERE p.person_id = $person AND b.source = $source AND b.order_id = $order_id{here}
         """,
         name="basket",
         person=person_id,
         source=source,
         order_id=order_id,
+        **named,
     )
     days = [row["business_day"] for row in rows(shop, day)]
     if not days:
@@ -181,17 +190,18 @@ def basket_lines(shop: Shop, person_id: str, source: str, order_id: str) -> tupl
     return tuple(Line(**row) for row in rows(shop, query))
 
 
-def months(shop: Shop, person_id: str) -> tuple[MonthSpend, ...]:
-    """Gives what a person paid by month, oldest first, months without a basket left out."""
+def months(shop: Shop, person_id: str, scope: Scope | None = None) -> tuple[MonthSpend, ...]:
+    """Gives what a person paid by month in the stores of the visitor, oldest first, empty months left out."""
+    here, named = _here(scope)
     query = Query.from_sql(
-        """
+        f"""
         SELECT
             CAST(DATE_TRUNC('MONTH', b.business_day) AS DATE) AS month,
             CAST(SUM(b.all_net) AS DOUBLE) AS paid,
             COUNT(DISTINCT b.order_id) AS orders
         FROM basket AS b
         JOIN person AS p ON p.source = b.source AND p.customer_id = b.customer_id AND p.valid_to IS NULL
-        WHERE p.person_id = $person
+        WHERE p.person_id = $person{here}
         GROUP BY CAST(DATE_TRUNC('MONTH', b.business_day) AS DATE)
         ORDER BY month DESC
         LIMIT $shown
@@ -199,5 +209,11 @@ def months(shop: Shop, person_id: str) -> tuple[MonthSpend, ...]:
         name="spend by month",
         person=person_id,
         shown=_MONTHS_SHOWN,
+        **named,
     )
     return tuple(reversed([MonthSpend(**row) for row in rows(shop, query)]))
+
+
+def _here(scope: Scope | None) -> tuple[str, dict[str, Any]]:
+    """The condition that a basket `b` is of the visitor's stores."""
+    return ("", {}) if scope is None else (" AND b.store_id IN $here", {"here": list(scope.stores)})

@@ -7,7 +7,9 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from shopkeeper.app.pages.reading import rows
+from shopkeeper.app.pages.seen import must_see
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.visitor import Scope
 from shopkeeper.base.clock import zone
 from shopkeeper.base.errors import UsageError
 from shopkeeper.schema.query import Query
@@ -271,11 +273,15 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
     }
 )
 
+_OF_A_STORE = frozenset({"basket", "interaction"})
+
 KINDS = tuple(_KINDS)
 """What a timeline is made of."""
 
 
-def timeline(shop: Shop, person_id: str, *, kind: str | None = None, page: int = 0) -> Timeline:
+def timeline(
+    shop: Shop, person_id: str, *, kind: str | None = None, page: int = 0, scope: Scope | None = None
+) -> Timeline:
     """Gives twenty things that happened with a person, newest first.
 
     Args:
@@ -283,15 +289,20 @@ def timeline(shop: Shop, person_id: str, *, kind: str | None = None, page: int =
         person_id: The person.
         kind: The only kind to show, one of `KINDS`; all by default.
         page: Which twenty, from 0.
+        scope: The stores of the visitor, who sees no baskets and no feedback of others, and no redemptions, of which
+            the store is not known.
 
     Raises:
         UsageError: There is no such kind.
+        MissingError: There is no such person, or it is none of the visitor's stores.
     """
     if kind is not None and kind not in _KINDS:
         raise UsageError(f"nothing of the kind '{kind}' happens", next_step=f"one of {', '.join(KINDS)}")
+    must_see(shop, person_id, scope)
+    kinds = KINDS if scope is None else [name for name in KINDS if name != "redemption"]
     skipped = max(page, 0) * _SHOWN
     upto = skipped + _SHOWN
-    newest = {name: _newest(shop, person_id, name, upto if kind in (None, name) else 1) for name in KINDS}
+    newest = {name: _newest(shop, person_id, name, upto if kind in (None, name) else 1, scope) for name in kinds}
     counts = {name: count for name, (count, _entries) in newest.items() if count}
     chosen = [name for name in counts if kind in (None, name)]
     found = [entry for name in chosen for entry in newest[name][1]]
@@ -300,12 +311,15 @@ def timeline(shop: Shop, person_id: str, *, kind: str | None = None, page: int =
     return Timeline(tuple(found[skipped:upto]), counts, kind, max(page, 0) + 1 if follow else None)
 
 
-def _newest(shop: Shop, person_id: str, name: str, upto: int) -> tuple[int, list[Entry]]:
+def _newest(shop: Shop, person_id: str, name: str, upto: int, scope: Scope | None) -> tuple[int, list[Entry]]:
     """How many entries of a kind there are, and the newest of them, in one scan."""
     kind = _KINDS[name]
+    here, stores = "", dict[str, Any]()
+    if scope is not None and name in _OF_A_STORE:
+        here, stores = " AND x.store_id IN $here", {"here": list(scope.stores)}
     query = Query.from_sql(
         f"""
-        WITH found AS MATERIALIZED ({kind.sql})
+        WITH found AS MATERIALIZED ({kind.sql}{here})
         SELECT f.*, n.entries
         FROM found AS f
         CROSS JOIN (SELECT COUNT(*) AS entries FROM found) AS n
@@ -315,13 +329,14 @@ def _newest(shop: Shop, person_id: str, name: str, upto: int) -> tuple[int, list
         name=f"timeline {name}",
         person=person_id,
         upto=upto,
+        **stores,
     )
-    here = zone(shop.settings.chain.time_zone)
+    zone_here = zone(shop.settings.chain.time_zone)
     found = rows(shop, query)
     count = found[0]["entries"] if found else 0
     for row in found:
         del row["entries"]
         if "at" in row:
-            row["at"] = row["at"].astimezone(here)
+            row["at"] = row["at"].astimezone(zone_here)
             row["day"] = row["at"].date()
     return count, [kind.made(row) for row in found]

@@ -17,7 +17,7 @@ from shopkeeper.app.report_document import report_document
 from shopkeeper.base.errors import FaultsError, MissingError, UsageError
 from shopkeeper.web.permit import may
 from shopkeeper.web.problem import PROBLEMS
-from shopkeeper.web.signed_in import SignedIn
+from shopkeeper.web.signed_in import SignedIn, scope_of_request
 
 __all__ = ["router"]
 
@@ -104,22 +104,22 @@ def list_persons(
 ) -> PeoplePage:
     """People by filter, sorted, page by page."""
     chosen = PeopleFilter(None, stage, rfm_class, segment, sort, rising)
-    found = people(request.app.state.shop, chosen, cursor=cursor, limit=limit)
+    found = people(request.app.state.shop, chosen, cursor=cursor, limit=limit, scope=scope_of_request(request))
     rows = [PersonSummary(person_id=row.person_id, traits=dict(row.traits)) for row in found.rows]
     return PeoplePage(as_of=found.as_of, total=found.total, people=rows, cursor=found.cursor)
 
 
 @router.get("/persons/{person_id}", dependencies=[may("people.read")])
-def get_person(request: Request, _visitor: SignedIn, person_id: str) -> PersonAnswer:
+def get_person(request: Request, visitor: SignedIn, person_id: str) -> PersonAnswer:
     """One person."""
     shop = request.app.state.shop
-    found = person_page(shop, person_id)
+    found = person_page(shop, person_id, scope_of_request(request))
     return PersonAnswer(
         person_id=found.person_id,
         as_of=found.as_of,
         records=list(found.records),
         traits=dict(found.traits),
-        scores=list(scores_of(shop, person_id)),
+        scores=list(scores_of(shop, person_id)) if visitor.may("models.read") else [],
     )
 
 
@@ -133,15 +133,14 @@ def get_timeline(
 ) -> TimelinePage:
     """A person's baskets, redemptions, campaigns, touches and feedback, newest first; of one kind if asked."""
     shop = request.app.state.shop
-    person_page(shop, person_id)
-    found = timeline(shop, person_id, kind=kind, page=number)
+    found = timeline(shop, person_id, kind=kind, page=number, scope=scope_of_request(request))
     return TimelinePage(entries=list(found.entries), counts=dict(found.counts), next_page=found.next_page)
 
 
 @router.get("/persons/{person_id}/segments", dependencies=[may("people.read")])
 def get_memberships(request: Request, _visitor: SignedIn, person_id: str) -> list[Membership]:
     """The segments a person is in."""
-    return list(person_page(request.app.state.shop, person_id).segments)
+    return list(person_page(request.app.state.shop, person_id, scope_of_request(request)).segments)
 
 
 @router.get("/segments", dependencies=[may("segments.read")])
@@ -183,8 +182,9 @@ def get_report(
     request: Request, _visitor: SignedIn, as_of: str | None = None, level: str | None = None
 ) -> dict[str, Any]:
     """The morning report of one level as one document."""
-    shop = request.app.state.shop
-    return report_document(shop, report(shop, as_of=_day(as_of), level=level))
+    shop, scope = request.app.state.shop, scope_of_request(request)
+    found = report(shop, as_of=_day(as_of), level=level, scope=scope)
+    return report_document(shop, found, of_places=scope is not None)
 
 
 def _day(text: str | None) -> date | None:

@@ -16,7 +16,7 @@ from shopkeeper.web.chart import Chart, Series
 from shopkeeper.web.figures import Figures
 from shopkeeper.web.permit import may
 from shopkeeper.web.render import Words, figures_of, page, words_of
-from shopkeeper.web.signed_in import SignedIn
+from shopkeeper.web.signed_in import SignedIn, scope_of_request
 
 __all__ = ["router"]
 
@@ -38,14 +38,16 @@ def people_list(
     """The list of people; a search that finds one goes to that person."""
     shop = request.app.state.shop
     chosen = PeopleFilter(search.strip() or None, stage or None, rfm_class or None, segment or None, sort, rising)
-    found = people(shop, chosen, cursor=cursor or None)
+    scope = scope_of_request(request)
+    found = people(shop, chosen, cursor=cursor or None, scope=scope)
     if chosen.search and found.total == 1 and found.rows:
         return RedirectResponse(f"/people/{found.rows[0].person_id}", status_code=303)
     several = persons_of(shop, chosen.search) if chosen.search and found.total > 1 else {}
+    listed = {row.person_id for row in found.rows}
     return page(
         request,
         "people.html",
-        sources=[source for sources in several.values() for source in sources],
+        sources=[source for person, sources in several.items() if person in listed for source in sources],
         found=found,
         chosen=chosen,
         listed=LISTED,
@@ -59,17 +61,18 @@ def people_list(
 
 
 @router.get("/people/{person_id}", dependencies=[may("people.read")])
-def person(request: Request, _visitor: SignedIn, person_id: str, kind: str = "") -> Response:
+def person(request: Request, visitor: SignedIn, person_id: str, kind: str = "") -> Response:
     """One person."""
     shop = request.app.state.shop
-    found = person_page(shop, person_id)
-    spend = months(shop, person_id)
+    scope = scope_of_request(request)
+    found = person_page(shop, person_id, scope)
+    spend = months(shop, person_id, scope)
     return page(
         request,
         "person.html",
         found=found,
-        timeline=timeline(shop, person_id, kind=kind or None),
-        scores=scores_of(shop, person_id),
+        timeline=timeline(shop, person_id, kind=kind or None, scope=scope),
+        scores=scores_of(shop, person_id) if visitor.may("models.read") else (),
         stores=names_of(shop, "store"),
         campaigns=names_of(shop, "campaign"),
         chart=_months_chart(spend, figures_of(request), words_of(request)) if spend else None,
@@ -85,7 +88,8 @@ def person_timeline(
     number: Annotated[int, Query(alias="page", ge=0, le=10_000)] = 0,
 ) -> Response:
     """The timeline anew, of one kind or all; from the second page on only the entries that follow."""
-    found = timeline(request.app.state.shop, person_id, kind=kind or None, page=number)
+    shop, scope = request.app.state.shop, scope_of_request(request)
+    found = timeline(shop, person_id, kind=kind or None, page=number, scope=scope)
     template = "person_entries.html" if number else "person_timeline.html"
     return page(request, template, person_id=person_id, timeline=found)
 
@@ -93,7 +97,7 @@ def person_timeline(
 @router.get("/people/{person_id}/baskets/{source}/{order_id}", dependencies=[may("people.read")])
 def person_basket(request: Request, _visitor: SignedIn, person_id: str, source: str, order_id: str) -> Response:
     """The lines of one basket."""
-    lines = basket_lines(request.app.state.shop, person_id, source, order_id)
+    lines = basket_lines(request.app.state.shop, person_id, source, order_id, scope_of_request(request))
     return page(request, "person_basket.html", lines=lines)
 
 

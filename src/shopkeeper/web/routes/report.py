@@ -9,12 +9,13 @@ from fastapi import APIRouter, Query, Request, Response
 from shopkeeper.app.organisation import CHAIN, Organisation, Unit, organisation
 from shopkeeper.app.report import report
 from shopkeeper.app.report_words import factor_label, measure_label
+from shopkeeper.app.visitor import Scope
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.web.figures import DASH, Figures
 from shopkeeper.web.permit import may
 from shopkeeper.web.render import figures_of, page
 from shopkeeper.web.routes.overview import next_steps
-from shopkeeper.web.signed_in import SignedIn
+from shopkeeper.web.signed_in import SignedIn, scope_of_request
 
 __all__ = ["router"]
 
@@ -32,15 +33,17 @@ def report_page(
     shop, figures = request.app.state.shop, figures_of(request)
     if not shop.lake.snapshot("store_day"):
         return page(request, "report.html", found=None, level=level, as_of=as_of)
-    found = report(shop, as_of=_day(as_of), level=level.strip() or None, language=figures.language)
+    scope = scope_of_request(request)
+    found = report(shop, as_of=_day(as_of), level=level.strip() or None, language=figures.language, scope=scope)
     organised = organisation(shop, found.morning.as_of)
     return page(
         request,
         "report.html",
         found=found,
         morning=found.morning,
-        above=list(_above(organised, organised.unit(found.morning.level))),
-        levels=[unit for unit in organised.units.values() if unit.kind in ("region", "area")],
+        above=[unit for unit in _above(organised, organised.unit(found.morning.level)) if _seen(unit, scope)],
+        levels=[unit for unit in organised.units.values() if _listed(unit, scope)],
+        whole=scope is None,
         level=level,
         as_of=as_of,
         written=lambda value, unit: _written(figures, value, unit),
@@ -49,6 +52,17 @@ def report_page(
         factor=lambda name: factor_label(name, figures.language),
         steps=next_steps(found, figures),
     )
+
+
+def _seen(unit: Unit, scope: Scope | None) -> bool:
+    return scope is None or unit.id in scope.units
+
+
+def _listed(unit: Unit, scope: Scope | None) -> bool:
+    """Whether the choice of levels offers one: regions and areas, and to who sees but stores, these."""
+    if unit.kind in ("region", "area"):
+        return _seen(unit, scope)
+    return scope is not None and unit.kind == "store" and unit.id in scope.units
 
 
 def _day(text: str) -> date | None:

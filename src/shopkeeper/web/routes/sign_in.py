@@ -17,6 +17,7 @@ from shopkeeper.web.cookies import (
     set_session_cookie,
 )
 from shopkeeper.web.language import LANGUAGE_COOKIE, LANGUAGES
+from shopkeeper.web.navigation import NAVIGATION
 from shopkeeper.web.permit import SELF, may, public
 from shopkeeper.web.rate import RateLimit
 from shopkeeper.web.render import page
@@ -71,10 +72,13 @@ def sign_in_form(
         answer = page(request, "sign_in.html", 429, next_path=target, name=name, failed=False, wait=wait)
         answer.headers["retry-after"] = str(wait)
         return answer
-    session = sign_in(request.app.state.shop, name, password, now=request.app.state.clock())
+    origin = request.client.host if request.client else None
+    session = sign_in(request.app.state.shop, name, password, now=request.app.state.clock(), origin=origin)
     if session is None:
         return page(request, "sign_in.html", 401, next_path=target, name=name, failed=True, wait=0)
     request.app.state.sign_in_limits.right(request, name)
+    if target == "/" and not session.visitor.may("overview.read"):
+        target = next((place.path for place in NAVIGATION if session.visitor.may(place.permission)), "/")
     entered = RedirectResponse(target, status_code=303)
     set_session_cookie(request, entered, session.token, session.seconds)
     return entered
