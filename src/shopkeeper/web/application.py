@@ -8,6 +8,7 @@ from shopkeeper.web import assets, problem
 from shopkeeper.web.csrf import guard
 from shopkeeper.web.routes import (
     api,
+    api_privacy,
     campaigns,
     data,
     health,
@@ -15,6 +16,7 @@ from shopkeeper.web.routes import (
     models,
     overview,
     people,
+    privacy,
     report,
     segments,
     sign_in,
@@ -26,12 +28,14 @@ __all__ = ["create_app"]
 
 _ROUTERS = (
     api.router,
+    api_privacy.router,
     health.router,
     assets.router,
     sign_in.router,
     overview.router,
     lifecycle.router,  # before people, whose pages take any name
     people.router,
+    privacy.router,
     data.router,
     models.router,
     report.router,

@@ -27,5 +27,6 @@ NAVIGATION = (
     Place("/segments", N_("Segments"), "segments"),
     Place("/campaigns", N_("Campaigns"), "campaigns"),
     Place("/models", N_("Models"), "models"),
+    Place("/requests", N_("Requests"), "report"),
     Place("/data", N_("Data"), "data"),
 )
