@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 
 from shopkeeper.app.shop import Shop, now
-from shopkeeper.app.traces import barred_person, records_of
+from shopkeeper.app.traces import barred_person, mark_of, records_of
 from shopkeeper.base.errors import UsageError
 from shopkeeper.collect.people import subject
 from shopkeeper.privacy.consent import Ledger, Standing
@@ -155,7 +155,7 @@ def change_consent(
         message_id=message_id,
     )
     what = "consent.give" if granted else "consent.withdraw"
-    shop.state.audit.append(by, what, person_id, now=at, detail={"purpose": purpose, "channel": channel})
+    shop.state.audit.append(by, what, mark_of(shop, person_id), now=at, detail={"purpose": purpose, "channel": channel})
     return change
 
 
@@ -171,7 +171,7 @@ def set_automated_decisions(shop: Shop, person_id: str, *, allowed: bool, by: st
     call = ledger.allow_automated_decisions if allowed else ledger.stop_automated_decisions
     call(person_id, source=source, who=by, occurred_at=at, now=at)
     what = "decisions.allow" if allowed else "decisions.stop"
-    shop.state.audit.append(by, what, person_id, now=at)
+    shop.state.audit.append(by, what, mark_of(shop, person_id), now=at)
 
 
 def make_consents(shop: Shop, as_of: date) -> pa.Table:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from shopkeeper.app.lake_erasure import drop_bodies, erase_from_lake
 from shopkeeper.app.receipt import Kept, Receipt
 from shopkeeper.app.shop import Shop, now
-from shopkeeper.app.traces import barred_person, traces_of
+from shopkeeper.app.traces import barred_person, mark_of, traces_of
 from shopkeeper.base.clock import system_clock
 from shopkeeper.base.ids import new_id
 from shopkeeper.collect.people import subject
@@ -34,7 +34,7 @@ The log, the live state and the serving set add theirs here; one that is there a
 """
 _OTHER_PLACES = ("log.db", "live.db", "serving.db")
 _ORPHANS = timedelta(minutes=10)
-_HANDED_OUT = (".export",)
+_HANDED_OUT = ("segment.export", "plan.export", "table.export")
 _TOLD = 100
 _STALE = "stale.json"
 
@@ -85,7 +85,7 @@ def forget(
     removed["files"] = {"removed": remove_files(gone, wait=wait, sleep=sleep) + orphans}
     receipt = Receipt(
         new_id("receipt"),
-        shop.tokens.token("text", person_id),
+        mark_of(shop, person_id),
         began,
         now(shop),
         by,
@@ -152,8 +152,8 @@ def _kept(counts: Counter[str]) -> tuple[Kept, ...]:
         Kept(
             "audit",
             None,
-            "who did what; the law wants it, and it holds no raw value",
-            "操作记录：法律要求保留，不含明文",
+            "who did what; the person stands in it as a keyed hash",
+            "操作记录：其中会员仅为加密散列",
         ),
     )
 
@@ -162,8 +162,6 @@ def _handed_out(shop: Shop) -> tuple[str, ...]:
     found: list[str] = []
     after = 0
     while rows := shop.state.audit.rows(after=after, limit=5_000):
-        found += [
-            f"{row.happened_at:%Y-%m-%d} {row.what} {row.target}" for row in rows if row.what.endswith(_HANDED_OUT)
-        ]
+        found += [f"{row.happened_at:%Y-%m-%d} {row.what} {row.target}" for row in rows if row.what in _HANDED_OUT]
         after = rows[-1].seq
     return tuple(found[-_TOLD:])

@@ -6,7 +6,7 @@ from shopkeeper.collect.people import subject
 from shopkeeper.privacy.reach import Traces
 from shopkeeper.schema.query import Query
 
-__all__ = ["barred_person", "records_of", "tokens_of", "traces_of"]
+__all__ = ["barred_person", "mark_of", "records_of", "tokens_of", "traces_of"]
 
 _TOKEN_LENGTH = 27
 _TABLES_OF_RECORDS = ("person", "customer", "identifier", "order_line")
@@ -15,6 +15,11 @@ _TABLES_OF_RECORDS = ("person", "customer", "identifier", "order_line")
 def barred_person(person_id: str) -> str:
     """What the tombstones call a person, as against a customer record."""
     return f"\x1fperson|{person_id}"
+
+
+def mark_of(shop: Shop, person_id: str) -> str:
+    """What the audit log and receipts call a person: a keyed hash, so that an erasure need not rewrite the chain."""
+    return shop.tokens.token("text", person_id)
 
 
 def records_of(shop: Shop, person_id: str) -> tuple[tuple[str, str], ...]:

@@ -26,6 +26,8 @@ PERMISSIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "data.load": ("load files", "导入文件"),
         "refused.read": ("see refused rows, values masked", "查看被拒数据（值已脱敏）"),
         "person.unmask": ("see a person's personal fields, for a reason", "说明理由后查看会员的个人字段"),
+        "consent.write": ("note what a person agrees to", "登记会员的授权"),
+        "requests.manage": ("handle requests of persons about their data", "处理个人信息请求"),
         "keys.manage": ("make and revoke API keys", "创建和吊销 API 密钥"),
         "audit.read": ("read and check the audit log", "查看和校验审计日志"),
     }
@@ -110,7 +112,12 @@ ROLES: Mapping[str, Role] = MappingProxyType(
                 }
             ),
         ),
-        "service": Role("service desk", "客服", Reach.CHAIN, frozenset({"people.read", "person.unmask"})),
+        "service": Role(
+            "service desk",
+            "客服",
+            Reach.CHAIN,
+            frozenset({"people.read", "person.unmask", "consent.write", "requests.manage"}),
+        ),
         "regional_manager": Role("regional manager", "区域经理", Reach.BRANCH, _OF_PLACES),
         "supervisor": Role("supervisor", "督导", Reach.BRANCH, _OF_PLACES),
         "store_manager": Role("store manager", "店长", Reach.STORES, _OF_PLACES),
@@ -121,5 +128,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
 )
 """Every role by its word."""
 
-KEY_SCOPES = frozenset({"report.read", "people.read", "segments.read", "person.unmask"})
+KEY_SCOPES = frozenset(
+    {"report.read", "people.read", "segments.read", "person.unmask", "consent.write", "requests.manage"}
+)
 """What an API key may be given beside `collect`: what routes of the API ask for."""

@@ -249,6 +249,15 @@ class WebSettings(_Section):
     session_hours: int = Field(12, ge=1, description="A session ends after so long in any case.")
 
 
+class PrivacySettings(_Section):
+    """What the law asks for the persons a shop knows."""
+
+    request_days: int = Field(
+        15, ge=1, description="Days within which a request for access, correction or erasure must be done."
+    )
+    keep_refused_days: int = Field(0, ge=0, description="Refused rows are kept whole for so many days; 0 for ever.")
+
+
 class LogSettings(_Section):
     """The log on standard error."""
 
@@ -283,6 +292,7 @@ class Settings(BaseSettings):
     schedule: ScheduleSettings = ScheduleSettings()
     collect: CollectSettings = CollectSettings()
     web: WebSettings = WebSettings()
+    privacy: PrivacySettings = PrivacySettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -39,12 +39,17 @@ def backup_command(shop: Shop, file: Path, *, with_keys: bool, as_json: bool) ->
 
 @click.command("restore")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--tombstones",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The tombstones.log of the shop the copy is of: who was erased since is taken out again.",
+)
 @common
-def restore_command(file: Path, *, folder: Path, as_json: bool, debug: bool) -> None:
+def restore_command(file: Path, *, tombstones: Path | None, folder: Path, as_json: bool, debug: bool) -> None:
     """Make the shop named by --shop, in a new folder, from the backup FILE; every part is checked first."""
     del debug
     with working("check and lay down", quiet=as_json):
-        done = restore(file, folder)
+        done = restore(file, folder, tombstones=tombstones)
     document = {"shop": folder, "taken_at": done.taken_at, "parts": len(done.parts), "keys": done.keys}
 
     def render(console: Console) -> None:
@@ -53,5 +58,9 @@ def restore_command(file: Path, *, folder: Path, as_json: bool, debug: bool) -> 
         )
         if not done.keys:
             console.print(f"next: put the keys into {folder / 'keys'}, then shopkeeper doctor --shop {folder}")
+        if tombstones is None:
+            console.print(
+                "no --tombstones were given: whoever was erased since the copy was taken is in the shop again"
+            )
 
     emit(document, as_json=as_json, render=render)

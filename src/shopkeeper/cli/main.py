@@ -23,7 +23,7 @@ _COMMANDS = {
     "report": ("report", "Print the morning report (早报)."),
     "check": ("check", "Check the quality of every table."),
     "table": ("table", "Look into the lake: list, describe, show, export."),
-    "person": ("person", "Show one person."),
+    "person": ("person", "One person: show, export, forget."),
     "segment": ("segment", "Audiences: list, create, count, members, export, versions, back."),
     "cuts": ("cuts", "The cut-points of lifecycle and RFM: show, list, set, back."),
     "campaign": ("campaign", "Campaigns: what they brought; the plan of the next one, and its export."),

@@ -1,15 +1,21 @@
-"""`shopkeeper person`: one person."""
+"""`shopkeeper person`: one person, erased and exported too."""
 
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-from shopkeeper.app.pages.find import find_person
+from shopkeeper.app.forget import WAIT, forget
+from shopkeeper.app.pages.find import find_person, persons_of
 from shopkeeper.app.pages.person import person_page
 from shopkeeper.app.pages.timeline import Basket, Entry, Interaction, Redemption, Target, timeline
+from shopkeeper.app.person_export import export_person
+from shopkeeper.app.receipt import receipt_text
 from shopkeeper.app.shop import Shop
-from shopkeeper.cli.options import with_shop
+from shopkeeper.cli.options import with_shop, working
 from shopkeeper.cli.output import emit, rich_table
 from shopkeeper.schema.traits import GROUPS, TRAITS
 
@@ -53,6 +59,51 @@ def show(shop: Shop, person_id: str, *, as_json: bool) -> None:
         console.print(rich_table("what happened last", ("day", "what", "", "paid"), [_told(e) for e in last[:_TOLD]]))
 
     emit(document, as_json=as_json, render=render)
+
+
+@person_command.command("forget")
+@click.argument("person_id", metavar="ID")
+@click.option(
+    "--wait",
+    type=click.IntRange(min=0),
+    default=int(WAIT.total_seconds()),
+    show_default=True,
+    help="Seconds that older files stay for those who read them.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask; there is no way back.")
+@with_shop
+def forget_person(shop: Shop, person_id: str, *, wait: int, yes: bool, as_json: bool) -> None:
+    """Erase a person from every place, for good, and print the receipt; ID may be a customer id of one source."""
+    person_id = _meant(shop, person_id)
+    if not yes:
+        click.confirm(f"erase {person_id} for good?", abort=True, err=True)
+    with working("erase", quiet=as_json):
+        receipt = forget(shop, person_id, by="cli", wait=timedelta(seconds=wait))
+    text = receipt_text(receipt, shop.settings.chain.language)
+    emit(receipt.document(), as_json=as_json, render=lambda console: console.print(text, markup=False, highlight=False))
+
+
+@person_command.command("export")
+@click.argument("person_id", metavar="ID")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@with_shop
+def export(shop: Shop, person_id: str, file: Path | None, *, as_json: bool) -> None:
+    """Write all that is held of a person into FILE, a zip that a person can read (person.zip by default)."""
+    with working("export", quiet=as_json):
+        done = export_person(shop, _meant(shop, person_id), file or Path("person.zip"), by="cli")
+
+    def render(console: Console) -> None:
+        rows = sum(done.tables.values())
+        console.print(f"{done.values} values, {rows:,} rows of {len(done.tables)} tables in [bold]{done.file}[/]")
+        if done.not_reached:
+            console.print(f"not read: {', '.join(done.not_reached)}")
+
+    emit(asdict(done), as_json=as_json, render=render)
+
+
+def _meant(shop: Shop, text: str) -> str:
+    """The person that an id means: a customer id that only one person has will do."""
+    return find_person(shop, text) if persons_of(shop, text) else text
 
 
 def _told(entry: Entry) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from shopkeeper.web.rate import RateLimit
 from shopkeeper.web.routes import (
     access,
     api,
+    api_privacy,
     campaigns,
     data,
     health,
@@ -26,6 +27,7 @@ from shopkeeper.web.routes import (
     models,
     overview,
     people,
+    privacy,
     report,
     segments,
     sign_in,
@@ -39,12 +41,14 @@ __all__ = ["create_app"]
 _ROUTERS = (
     api.router,
     access.router,
+    api_privacy.router,
     health.router,
     assets.router,
     sign_in.router,
     overview.router,
     lifecycle.router,  # before people, whose pages take any name
     people.router,
+    privacy.router,
     data.router,
     models.router,
     report.router,

@@ -28,6 +28,7 @@ NAVIGATION = (
     Place("/segments", N_("Segments"), "segments", "segments.read"),
     Place("/campaigns", N_("Campaigns"), "campaigns", "campaigns.read"),
     Place("/models", N_("Models"), "models", "models.read"),
+    Place("/requests", N_("Requests"), "report", "requests.manage"),
     Place("/data", N_("Data"), "data", "data.read"),
     Place("/keys", N_("API keys"), "key", "keys.manage"),
     Place("/audit", N_("Audit log"), "check", "audit.read"),

@@ -72,6 +72,13 @@ class Assignments:
         with self._database.read() as connection:
             return [Assignment(**row) for row in connection.execute(query).mappings()]
 
+    def all_of(self, person_id: str) -> list[Assignment]:
+        """Gives all assignments of a person, for an access request."""
+        assignments = tables.assignments
+        query = select(assignments).where(assignments.c.person_id == person_id).order_by(assignments.c.campaign_id)
+        with self._database.read() as connection:
+            return [Assignment(**row) for row in connection.execute(query).mappings()]
+
     def counts(self, campaign_id: str) -> dict[str, int]:
         """Gives how many persons each variant of a campaign has."""
         assignments = tables.assignments

@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
+from shopkeeper.app.consent import consent_page
 from shopkeeper.app.pages.find import persons_of
 from shopkeeper.app.pages.people import LISTED, SORTED_BY, PeopleFilter, people
 from shopkeeper.app.pages.person import MonthSpend, basket_lines, months, person_page
 from shopkeeper.app.pages.reading import names_of
 from shopkeeper.app.pages.scores import scores_of
 from shopkeeper.app.pages.timeline import timeline
+from shopkeeper.schema.consent import CHANNELS, PURPOSES
 from shopkeeper.schema.traits import TRAITS
 from shopkeeper.web.chart import Chart, Series
 from shopkeeper.web.figures import Figures
@@ -73,6 +75,9 @@ def person(request: Request, visitor: SignedIn, person_id: str, kind: str = "") 
         found=found,
         timeline=timeline(shop, person_id, kind=kind or None, scope=scope),
         scores=scores_of(shop, person_id) if visitor.may("models.read") else (),
+        consent=consent_page(shop, person_id),
+        purposes=PURPOSES,
+        channels=CHANNELS,
         stores=names_of(shop, "store"),
         campaigns=names_of(shop, "campaign"),
         chart=_months_chart(spend, figures_of(request), words_of(request)) if spend else None,
