@@ -61,7 +61,7 @@ def test_everyone_is_the_profile() -> None:
         ("bought at least 3 days in last 7 days", Bounds(date(2017, 12, 25), _DAY)),
         ('bought in last 7 days and bought category "A" in last 30 days', Bounds(date(2017, 12, 2), _DAY)),
         ("bought in last 7 days or not bought at least 2 days in last 30 days", Bounds(date(2017, 12, 2), _DAY)),
-        ("bought in last 10 days then not bought within 2 days", Bounds(date(2017, 12, 22), _DAY)),
+        ("bought in last 10 days then not bought within 2 days", Bounds(date(2017, 12, 21), _DAY)),
     ],
 )
 def test_windows_become_bounds(line: str, bounds: Bounds) -> None:

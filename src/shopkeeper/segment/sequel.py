@@ -1,6 +1,6 @@
 """Sequences: one act and then another, or then not, within so many days, in one pass over both."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlglot import exp
 
@@ -44,8 +44,10 @@ def _named(select: exp.Query, name: str) -> exp.Subquery:
 
 def _path(leaf: Sequel, moment: Moment) -> exp.Select:
     first, last = leaf.first.window.days(moment.as_of)
-    # A business day may end hours after its date: one day more.
-    then = Window(None, first, min(moment.as_of, last + timedelta(days=leaf.days + 1)))
+    # A business day may end hours after its date: one day more at either end.
+    day = timedelta(days=1)
+    since = first if first is None or first == date.min else first - day
+    then = Window(None, since, min(moment.as_of, last + (leaf.days + 1) * day))
     steps = exp.union(
         _steps(leaf.first, leaf.first.window, moment, is_then=False),
         _steps(leaf.then, then, moment, is_then=True),
