@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from shopkeeper.collect.accept import MOST_BYTES, accept
 from shopkeeper.collect.door import Door, Taken
+from shopkeeper.collect.personal import Keys
 from shopkeeper.collect.plan import Plan
 from shopkeeper.collect.whole import read_whole
 from shopkeeper.schema.event import Event, Identifier
@@ -493,3 +494,15 @@ def test_nothing_personal_is_in_any_entry_or_refusal_or_report(plan: str, is_bro
         "unicode-escape"
     )
     assert [word for word in WORDS[:2] + EMAILS[:1] + NAMES[:1] if word not in kept] == []
+
+
+def test_a_blind_scan_would_be_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The positive control of the canaries."""
+    monkeypatch.setattr("shopkeeper.collect.scan.Scanner.suspects", lambda *_: False)
+    said = "".join(entry.body.decode() for entry in accept(canaries(), DOOR).entries)
+    assert PHONES[0] in said
+    assert EMAILS[0] in said
+    assert NAMES[0] not in said  # its key tells
+    for keys in ("TRAITS", "PROPERTIES", "CONTEXT"):
+        monkeypatch.setattr(f"shopkeeper.collect.personal.{keys}", Keys({}))
+    assert NAMES[0] in "".join(entry.body.decode() for entry in accept(canaries(), DOOR).entries)

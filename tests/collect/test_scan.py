@@ -106,6 +106,13 @@ def test_several_are_found_each() -> None:
     ]
 
 
+def test_numbers_without_anything_between_them_are_found_together() -> None:
+    text, hits = SCANNER.redact(f"x{PHONES[0]}{PHONES[1]}" + f",{PHONES[0] * 900}")
+    assert [hit.kind for hit in hits] == ["text", "text"]
+    assert PHONES[0] not in text
+    assert found("2024010122001413812345678") == []
+
+
 def test_the_number_of_a_thing_is_no_phone_but_a_text_about_it_may_hold_one() -> None:
     assert found("13812345678", is_thing=True) == []
     assert found("SO13812345678", is_thing=True) == []

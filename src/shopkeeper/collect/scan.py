@@ -43,6 +43,7 @@ _ID_CARD = re.compile(
 _CARD = re.compile(r"(?<![0-9])(?:[2-6])[0-9](?:[ -]?[0-9]){11,17}(?![0-9])")
 _CARD_HEAD = re.compile(r"62|4|5[1-5]|2[2-7]|3[47]|35|30|36|38|6011|65|81")
 _MOBILE = re.compile(r"(?<![0-9])(?:(?:\+|00)?86[ .-]?)?\(?1(?:\)?[ .-]?\(?[0-9]){10}(?![0-9])")
+_ROW = re.compile(r"(?<![0-9])(?:1[3-9][0-9]{9}){2,}(?![0-9])")
 _MOBILE_SHAPE = re.compile(r"(?:(?:\+|00)?86)?(1[3-9][0-9]{9})")
 _LANDLINE = re.compile(
     r"(?<![0-9])(?:(?:\+|00)?86[ -]?)?\(?"
@@ -50,6 +51,7 @@ _LANDLINE = re.compile(
 )
 _AMERICAN = re.compile(r"(?<![0-9])(?:\+?1[ .-]?)?\(?[2-9][0-9]{2}\)?[ .-]{0,2}[2-9][0-9]{2}[ .-]?[0-9]{4}(?![0-9])")
 _ABROAD = re.compile(r"(?<![0-9A-Za-z])\+[1-9](?:[ .()-]{0,2}[0-9]){6,14}(?![0-9])")
+_PHONES = (_ROW, _MOBILE, _ABROAD)
 _BETWEEN = re.compile(r"[ .()\-]+")
 _MOST_GROUPS = 4
 _FIRST_GROUP = 3
@@ -84,7 +86,7 @@ class Scanner:
         self._tokens = tokens
         country = tokens.country
         self._shortest = b"0" * _SHORTEST.get(country, _SHORTEST_ELSEWHERE)
-        self._patterns = [("id_card", _ID_CARD), ("bank_card", _CARD), ("phone", _MOBILE), ("phone", _ABROAD)]
+        self._patterns = [("id_card", _ID_CARD), ("bank_card", _CARD), *(("phone", each) for each in _PHONES)]
         self._elsewhere = country not in _SHORTEST
         if country == "CN":
             self._patterns.append(("phone", _LANDLINE))
@@ -162,7 +164,7 @@ class Scanner:
             return _CARD_HEAD.match(digits) is not None and _is_luhn(digits)
         if pattern is _MOBILE:
             return _MOBILE_SHAPE.fullmatch(digits) is not None and _is_grouped(found)
-        return self._tokens.pair("phone", digits) is not None
+        return pattern is _ROW or self._tokens.pair("phone", digits) is not None
 
     def _hit(self, what: str, found: str) -> Hit:
         if what == "email":

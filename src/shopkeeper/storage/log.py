@@ -27,7 +27,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     Args:
         source: The key's source.
         message_id: Its id in the source.
-        payload_hash: 16 bytes of SHA-256 over its content (what came, without times of sending and receiving).
+        payload_hash: 16 bytes of keyed SHA-256 over its content (what came, without times of sending and receiving);
+            without a key a phone in it could be found by trying.
         body: The `schema.event.Event` as JSON: tokens only.
     """
 
