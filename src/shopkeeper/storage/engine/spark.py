@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -264,6 +265,8 @@ def _start(settings: Mapping[str, str], log: Path) -> Any:
         raise UnavailableError("Spark is not installed", next_step="pip install 'shopkeeper[spark]'") from error
     _need_java()
     _hush()
+    # Spark's own choice is whatever `python3` is on the path; a cluster with its Python elsewhere says so by the variable.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
