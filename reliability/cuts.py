@@ -104,6 +104,7 @@ class _File:
     durable: bytearray = field(default_factory=bytearray)
     pending: list[Did] = field(default_factory=list)
     is_named: bool = False
+    is_unlinked: bool = False
 
 
 class _Disk:
@@ -116,30 +117,41 @@ class _Disk:
         self.acknowledged: set[str] = set()
 
     def do(self, done: Did) -> None:
+        """Takes the next thing done."""
         if done.what == "said":
-            for line in done.data.decode().splitlines():
-                word, *ids = line.split()
-                (self.acknowledged if word == "acknowledged" else self.sent).update(ids)
-        elif done.what == "create":
-            self._files.setdefault(done.path, _File())
+            self._said(done.data.decode())
+        elif done.what in ("sync", "failed sync"):
+            self._sync(done)
         elif done.what == "unlink":
-            self._files.pop(done.path, None)
-        elif done.what in ("write", "truncate"):
-            self._files.setdefault(done.path, _File()).pending.append(done)
-        elif done.path in self._files:
+            if done.path in self._files:
+                self._files[done.path].is_unlinked = True
+        else:
+            if done.path not in self._files or self._files[done.path].is_unlinked:
+                self._files[done.path] = _File()
+            if done.what != "create":
+                self._files[done.path].pending.append(done)
+
+    def _said(self, lines: str) -> None:
+        for line in lines.splitlines():
+            word, *ids = line.split()
+            (self.acknowledged if word == "acknowledged" else self.sent).update(ids)
+
+    def _sync(self, done: Did) -> None:
+        if done.path in self._files:
             file = self._files[done.path]
             file.durable = self._written(file, is_random=done.what == "failed sync")
             file.pending.clear()
         elif done.what == "sync":  # of the folder
-            for path, file in self._files.items():
-                file.is_named |= Path(path).parent == Path(done.path)
+            self._files = {path: file for path, file in self._files.items() if not file.is_unlinked}
+            for file in self._files.values():
+                file.is_named = True
 
     def left(self) -> Mapping[str, bytes]:
         """The files by name."""
         return {
             Path(path).name: bytes(self._written(file, is_random=True))
             for path, file in self._files.items()
-            if file.is_named or self._chance.random() < 0.5
+            if (file.is_named and not file.is_unlinked) or self._chance.random() < 0.5
         }
 
     def _written(self, file: _File, *, is_random: bool) -> bytearray:
@@ -168,7 +180,7 @@ def _sectors(done: Did) -> Iterable[tuple[int, int]]:
 
 def _concerns(path: str, folder: Path) -> bool:
     place = Path(path)
-    return place == folder or (place.parent == folder and place.name in ("log.db", "log.db-wal"))
+    return place == folder or (place.parent == folder and place.name in ("log.db", "log.db-wal", "log.db-journal"))
 
 
 def _looked_at(files: Mapping[str, bytes], sent: set[str], acknowledged: set[str]) -> Cut:

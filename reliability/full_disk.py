@@ -78,6 +78,10 @@ def filled(door: Door) -> Filled:
         refused += not _send(door, ledger, number)
         if number > 10_000:
             break
+    # Started again on the full disk it takes nothing either, but is there.
+    door.stop()
+    door.start()
+    refused += not _send(door, ledger, 0)
     acknowledged = len(ledger.acknowledged)
     read = len(stored_ids(door.file))
     ballast.unlink()

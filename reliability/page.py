@@ -33,10 +33,10 @@ file sound, every stored id known, and the next batch be taken. The controls are
     "failing_sync": (
         "A disk whose syncs fail",
         """
-From the n-th sync on each fails with EIO, for each n. The writer must stop at the first, and not ask again. Then it
-is started on a disk that works, and the power is cut later still. Half of what was written before the failed sync is
-gone for good though the system has it in memory, as Linux does it. One control goes on as if nothing had been, the
-other builds on what the system shows it when it is started again.
+From the n-th sync on each fails with EIO, for each n. The writer must stop at the first, and not ask again (counted
+once anything was sent). Then it is started on a disk that works, and the power is cut later still. Half of what was
+written before the failed sync is gone for good though the system has it in memory, as Linux does it. One control goes
+on as if nothing had been, the other builds on what the system shows it when it is started again.
 """,
     ),
     "full_disk": (

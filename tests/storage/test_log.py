@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkeeper.base.errors import UsageError
@@ -182,6 +182,7 @@ appended = st.lists(st.lists(st.tuples(message, st.sampled_from("xy")), max_size
 steps = st.lists(st.one_of(appended, st.sampled_from(["trim", "reopen"])), max_size=12)
 
 
+@settings(max_examples=30)
 @given(steps=steps, events_a_part=st.integers(1, 9))
 def test_any_order_of_doings_keeps_each_id_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[list[list[tuple[str, str]]] | str], events_a_part: int

@@ -200,3 +200,40 @@ def test_old_ids_leave_the_disk_without_a_trim(file: Path) -> None:
         log.append([batch(*(f"new{number}" for number in range(600)), at=NOON + 91 * DAY)])
         (kept,) = log._connection.execute("SELECT count(*) FROM seen").fetchone()
         assert kept == 600
+
+
+def test_a_damaged_file_is_told_when_it_is_opened(file: Path) -> None:
+    with SqliteLog(file) as log:
+        log.append([batch(*(f"a{number}" for number in range(2000)))])
+    content = bytearray(file.read_bytes())
+    content[4096 : 4096 * 8] = bytes(4096 * 7)
+    file.write_bytes(content)
+    for _ in range(2):  # and it is not locked afterwards
+        with pytest.raises(StorageError, match="damaged"):
+            SqliteLog(file)
+
+
+def test_a_log_without_room_is_opened_and_read_and_goes_on_by_itself(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SqliteLog(file) as log:
+        log.append([batch("a")])
+
+    def full(_: SqliteLog) -> None:
+        raise sqlite3.OperationalError("planted") from None
+
+    def planted(log: SqliteLog) -> None:
+        try:
+            full(log)
+        except sqlite3.OperationalError as error:
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteLog, "_rewrite_wal", planted)
+        log = SqliteLog(file)
+        assert [stored.position for stored in log.read(0)] == [1]
+        with pytest.raises(UnavailableError, match="disk is full"):
+            log.append([batch("b")])
+    assert log.append([batch("a", "b")])[0].statuses == b"\1\0"
+    log.close()

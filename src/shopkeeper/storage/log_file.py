@@ -1,15 +1,17 @@
 """The file of the durable log: its form, how it is opened, its one writer's lock, and what its failures mean."""
 
+import errno
 import fcntl
 import os
 import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
 from shopkeeper.base.errors import ConflictError, MissingError, ShopkeeperError, StorageError, UnavailableError
 from shopkeeper.storage.parquet import sync_folder
 
-__all__ = ["PARTS", "WriterLock", "failure_of_log", "is_passing", "open_reading", "open_writing"]
+__all__ = ["PARTS", "WriterLock", "abandon", "failure_of_log", "is_passing", "open_reading", "open_writing"]
 
 PARTS: Final = 256
 """Ids are kept in so many parts, by the first byte of their hash."""
@@ -20,6 +22,7 @@ _PAGE = 4096
 _CACHE_KIB = 32_768
 _WAL_KEPT = 64 * 2**20
 _BUSY_SECONDS = 5
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 # A batch's content stands whole in its row. The position of the last one is kept apart, since all rows may be trimmed.
 _TABLES: Final = """
@@ -52,7 +55,10 @@ class WriterLock:
                 "the folder of the log is not there", place=str(file), next_step="shopkeeper init DIR"
             )
         place = file.with_name(f"{file.name}.lock")
-        self._handle = os.open(place, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            self._handle = os.open(place, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise failure_of_log(error, file) from error
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -63,8 +69,9 @@ class WriterLock:
                 place=str(file),
                 next_step="send to its socket, or stop it first",
             ) from error
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk the lock holds without the note
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Gives the right back."""
@@ -80,12 +87,15 @@ def open_writing(file: Path, *, synchronous: str = "FULL") -> sqlite3.Connection
 
     Raises:
         UnavailableError: The disk is full.
-        StorageError: The file is no log, is damaged, or is a log of a newer form.
+        StorageError: The file is no log, is damaged, is a log of a newer form, or cannot be written.
     """
-    if not file.exists():
-        # Tokens stand in it; SQLite gives its -wal and -shm files the mode of the file.
-        os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
+    try:
+        if not file.exists():
+            # Tokens stand in it; SQLite gives its -wal and -shm files the mode of the file.
+            os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
         sync_folder(file.parent)
+    except OSError as error:
+        raise failure_of_log(error, file) from error
     connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
     try:
         _check_form(connection, file, is_new_allowed=True)
@@ -101,12 +111,24 @@ def open_writing(file: Path, *, synchronous: str = "FULL") -> sqlite3.Connection
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         _make(connection)
     except sqlite3.Error as error:
-        connection.close()
+        abandon(connection, file)
         raise failure_of_log(error, file) from error
     except BaseException:
-        connection.close()
+        abandon(connection, file)
         raise
     return connection
+
+
+def abandon(connection: sqlite3.Connection, file: Path) -> None:
+    """Closes a writer's connection after a failure.
+
+    The last connection that leaves makes a checkpoint, so would ask a disk again whose sync failed. A reader's makes
+    none, so one stays until the other is gone.
+    """
+    with suppress(sqlite3.Error), closing(_connect_reading(file)) as other:
+        other.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.close()
+    connection.close()
 
 
 def open_reading(file: Path) -> sqlite3.Connection:
@@ -118,10 +140,7 @@ def open_reading(file: Path) -> sqlite3.Connection:
     """
     if not file.exists():
         raise MissingError("there is no log yet", place=str(file), next_step="shopkeeper serve")
-    address = f"{file.resolve().as_uri()}?mode=ro"
-    connection = sqlite3.connect(
-        address, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS
-    )
+    connection = _connect_reading(file)
     try:
         _check_form(connection, file, is_new_allowed=False)
     except sqlite3.Error as error:
@@ -133,12 +152,17 @@ def open_reading(file: Path) -> sqlite3.Connection:
     return connection
 
 
+def _connect_reading(file: Path) -> sqlite3.Connection:
+    address = f"{file.resolve().as_uri()}?mode=ro"
+    return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
+
+
 def failure_of_log(error: BaseException, file: Path) -> ShopkeeperError:
-    """Gives our error for one of SQLite's; it bears no value of a row."""
+    """Gives our error for one of SQLite's or the system's; it bears no value of a row."""
     name = getattr(error, "sqlite_errorname", "")
     if isinstance(error, MemoryError):
         return UnavailableError("there is no memory for the log: nothing was kept", place=str(file))
-    if name == "SQLITE_FULL":
+    if name == "SQLITE_FULL" or getattr(error, "errno", None) in _NO_ROOM:
         return UnavailableError(
             "the disk is full: nothing was kept", place=str(file), next_step="make room; the log goes on by itself"
         )

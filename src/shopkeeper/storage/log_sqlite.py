@@ -6,14 +6,14 @@ One `append` is one transaction, synced before it returns: batches, traffic and,
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from shopkeeper.base.errors import StorageError
+from shopkeeper.base.errors import StorageError, UnavailableError
 from shopkeeper.storage.log import Batch, Outcome, Stored, Traffic
-from shopkeeper.storage.log_file import WriterLock, failure_of_log, is_passing, open_writing
+from shopkeeper.storage.log_file import WriterLock, abandon, failure_of_log, is_passing, open_writing
 from shopkeeper.storage.log_plan import Plan
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.log_row import check_batch
@@ -54,14 +54,17 @@ class SqliteLog:
         self._writing = threading.RLock()
         self._failure: StorageError | None = None
         self._unsaved = 0
+        self._is_rewritten = False
         with ExitStack() as opened:
             opened.callback(WriterLock(file).release)
             self._connection = open_writing(file, synchronous=self._SYNCHRONOUS)
-            opened.callback(self._connection.close)
+            opened.callback(self._let_go)
             self._reader = LogReader(file)
             opened.callback(self._reader.close)
-            with self._reported():
+            # A full disk leaves it readable, and `append` tries again.
+            with suppress(UnavailableError), self._reported():
                 self._rewrite_wal()
+            with self._reported():
                 mark: tuple[int, int] = self._connection.execute("SELECT position, day FROM mark").fetchone()
                 self._end, self._day = mark
                 self._seen = Seen(self._connection, events_a_part=events_a_part)
@@ -80,6 +83,8 @@ class SqliteLog:
             check_batch(batch)
         with self._writing:
             with self._reported():
+                if not self._is_rewritten:
+                    self._rewrite_wal()
                 plan = Plan(batches, known=self._seen.known, end=self._end, day=self._day)
             counted = plan.traffic()
             if not counted:
@@ -143,9 +148,9 @@ class SqliteLog:
     def close(self) -> None:
         """Gives the log back; what is durable stays as it is, even where the last checkpoint fails."""
         with self._writing:
+            self._opened.close()
             if self._failure is None:
                 self._failure = StorageError("the log is closed", place=str(self._file))
-            self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -161,6 +166,13 @@ class SqliteLog:
         After a sync that failed the system may hold pages that the disk lacks: this writes them anew, and syncs them.
         """
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._is_rewritten = True
+
+    def _let_go(self) -> None:
+        if self._failure is None:
+            self._connection.close()
+        else:
+            abandon(self._connection, self._file)
 
     def _remember(self) -> None:
         """Takes the ids again that were in memory alone, from their batches."""
