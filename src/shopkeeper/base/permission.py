@@ -76,6 +76,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
                 {
                     "overview.read",
                     "report.read",
+                    "people.read",
                     "people.overview",
                     "cuts.write",
                     "segments.read",

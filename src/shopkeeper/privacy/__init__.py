@@ -1,0 +1,1 @@
+"""Consent and the one gate of what is sent, what an erasure must reach, and who may see what."""
