@@ -55,10 +55,11 @@ LITTLE_CHAIN = ChainSize(people=400, lines=24_000, days=420, stores=5, products=
 AS_OF = date(2026, 3, 31)
 
 
-def fill(shop: Shop, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Makes rows the whole of a table; columns that are not named stay empty."""
+def fill(shop: Shop, table: str, rows: Sequence[Mapping[str, Any]], *, as_of: date | None = None) -> None:
+    """Makes rows the whole of a table, computed as of a day if one is given; columns that are not named stay empty."""
     whole = pa.Table.from_pylist([dict(row) for row in rows], schema=arrow_schema(declared_table(table)))
-    warehouse.replace_rows(shop.lake, shop.duckdb, table, whole)
+    noted = {"shopkeeper.as_of": as_of.isoformat()} if as_of else None
+    warehouse.replace_rows(shop.lake, shop.duckdb, table, whole, noted)
 
 
 def record(source: str, customer_id: str, person: str | None = None) -> Mapping[str, Any]:

@@ -56,6 +56,7 @@ def report(
     level: str | None = None,
     language: str | None = None,
     scope: Scope | None = None,
+    with_people: bool = True,
 ) -> Report:
     """Makes the report of a level as of the end of a day.
 
@@ -65,6 +66,7 @@ def report(
         level: A node of the organisation or a store, by id or name; the whole chain by default.
         language: In which segments are named; the shop's by default.
         scope: The stores of the reader, who gets no level beyond them and nothing of the whole chain.
+        with_people: Whether the reader may see persons; else no count of people is in it.
 
     Raises:
         MissingError: There is no such level, or there are no data.
@@ -94,7 +96,9 @@ def report(
         names=names,
         stands_at={name: stands_at(shop, name) for name in _STAND_BY_THEMSELVES},
     )
-    return whole if scope is None else _of_places(whole, scope)
+    if scope is None and with_people:
+        return whole
+    return _of_places(whole, frozenset(organised.units) if scope is None else scope.units)
 
 
 def _within(organised: Organisation, level: str | None, scope: Scope) -> Unit:
@@ -108,7 +112,7 @@ def _within(organised: Organisation, level: str | None, scope: Scope) -> Unit:
     return found[0]
 
 
-def _of_places(whole: Report, scope: Scope) -> Report:
+def _of_places(whole: Report, units: frozenset[str]) -> Report:
     """The report without what is of the whole chain: people, segments, campaigns, plans and other stores' names."""
     steps = tuple(step for step in whole.next if step["key"] in _STEPS_OF_PLACES)
     return replace(
@@ -118,7 +122,7 @@ def _of_places(whole: Report, scope: Scope) -> Report:
         segments={},
         campaigns=(),
         next=steps or ({"key": "all_well", "where": "/people", "as_of": whole.morning.as_of.isoformat()},),
-        names={place: name for place, name in whole.names.items() if place in scope.units},
+        names={place: name for place, name in whole.names.items() if place in units},
         stands_at={},
     )
 

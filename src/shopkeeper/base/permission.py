@@ -78,6 +78,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
                 {
                     "overview.read",
                     "report.read",
+                    "people.read",
                     "people.overview",
                     "cuts.write",
                     "segments.read",

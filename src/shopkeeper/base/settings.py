@@ -247,6 +247,11 @@ class WebSettings(_Section):
     secure_cookies: bool = Field(default=False, description="Say true behind HTTPS: cookies then go over HTTPS only.")
     session_idle_minutes: int = Field(120, ge=5, description="A session ends after so long without a request.")
     session_hours: int = Field(12, ge=1, description="A session ends after so long in any case.")
+    smallest_count: int = Field(
+        10,
+        ge=2,
+        description="Who may not see persons gets no smaller count of people; larger ones are rounded to it.",
+    )
 
 
 class PrivacySettings(_Section):

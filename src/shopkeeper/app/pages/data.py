@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shopkeeper.app.check import check
+from shopkeeper.app.pages.personal import MASKED
 from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.schedule import ask_run
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.table import TableState, describe, list_tables, show
 from shopkeeper.schema.query import Query
-from shopkeeper.schema.table import Column, Privacy
+from shopkeeper.schema.table import Column, Privacy, TableKind
+from shopkeeper.schema.tables import TABLES
 from shopkeeper.storage.lake import Snapshot
 from shopkeeper.storage.state.jobs import Job
 from shopkeeper.storage.state.loads import Load
@@ -129,6 +131,9 @@ class Work:
     has_worker: bool
 
 
+_IDS = frozenset({"customer_id", "person_id"})
+
+
 def lineage(shop: Shop) -> tuple[Edge, ...]:
     """Gives which table was computed from which, as their snapshots say."""
     return tuple(Edge(source, state.name) for state in list_tables(shop) for source in state.inputs)
@@ -150,8 +155,13 @@ def table_page(shop: Shop, name: str) -> TablePage:
     )
 
 
-def table_sample(shop: Shop, name: str) -> list[dict[str, Any]]:
-    """Gives the first rows of a table, columns of tokens left out.
+def table_sample(shop: Shop, name: str, *, with_persons: bool = True) -> list[dict[str, Any]]:
+    """Gives the first rows of a table: columns of tokens left out, personal ones masked but for the ids of records.
+
+    Args:
+        shop: The shop.
+        name: The table.
+        with_persons: Whether the visitor may see persons.
 
     Raises:
         MissingError: The dictionary has no such table.
@@ -159,7 +169,13 @@ def table_sample(shop: Shop, name: str) -> list[dict[str, Any]]:
     _, columns = describe(shop, name)
     shown = [column.name for column in columns if column.privacy is not Privacy.TOKEN]
     found: list[dict[str, Any]] = show(shop, name, _ROWS_SHOWN).select(shown).to_pylist()
-    return found
+    personal = {each.name for each in columns if each.privacy is Privacy.PERSON}
+    if with_persons:
+        # What was computed of persons is shown to who may see them; what a source says of them, for a reason only.
+        personal = set() if TABLES[name].kind is TableKind.DERIVED else personal - _IDS
+    return [
+        {key: MASKED if key in personal and value is not None else value for key, value in row.items()} for row in found
+    ]
 
 
 def checks(shop: Shop) -> tuple[Check, ...]:

@@ -7,8 +7,10 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from shopkeeper.app.pages.builder import preview
+from shopkeeper.app.pages.counts import AskedCounts, guarded_preview, guarded_row, rounded
 from shopkeeper.app.pages.people import PeopleFilter, people
 from shopkeeper.app.pages.person import Membership, Record, person_page
+from shopkeeper.app.pages.personal import Personal, masked_fields, revealed_fields
 from shopkeeper.app.pages.scores import Score, scores_of
 from shopkeeper.app.pages.segments import SegmentRow, segment_page, segments
 from shopkeeper.app.pages.timeline import Entry, timeline
@@ -48,6 +50,7 @@ class PersonAnswer(BaseModel):
     records: list[Record]
     traits: dict[str, Any]
     scores: list[Score]
+    personal: list[Personal]
 
 
 class TimelinePage(BaseModel):
@@ -63,7 +66,7 @@ class SegmentAnswer(BaseModel):
 
     segment: SegmentRow
     as_of: date | None
-    of: int
+    of: int | None
     tree: dict[str, Any]
     line: str
 
@@ -75,11 +78,21 @@ class AudienceQuestion(BaseModel):
     tree: dict[str, Any] = Field(description='The audience as a JSON document, such as {"all": []}.')
 
 
-class AudienceAnswer(BaseModel):
-    """How many people an audience has, some of them, its words and its SQL."""
+class UnmaskQuestion(BaseModel):
+    """Why somebody must see the personal fields of a person."""
 
-    size: int
-    of: int
+    model_config = ConfigDict(extra="forbid")
+    reason: str = Field(min_length=5, max_length=500, description="The reason, which the audit log keeps.")
+
+
+class AudienceAnswer(BaseModel):
+    """How many people an audience has, some of them, its words and its SQL.
+
+    Who may not see persons gets a rounded size, null where it is small, and no sample.
+    """
+
+    size: int | None
+    of: int | None
     seconds: float
     as_of: date
     sample: list[str]
@@ -120,6 +133,7 @@ def get_person(request: Request, visitor: SignedIn, person_id: str) -> PersonAns
         records=list(found.records),
         traits=dict(found.traits),
         scores=list(scores_of(shop, person_id)) if visitor.may("models.read") else [],
+        personal=list(masked_fields(shop, person_id, scope_of_request(request))),
     )
 
 
@@ -137,6 +151,21 @@ def get_timeline(
     return TimelinePage(entries=list(found.entries), counts=dict(found.counts), next_page=found.next_page)
 
 
+@router.post("/persons/{person_id}/unmask", dependencies=[may("person.unmask")])
+def unmask_person(request: Request, visitor: SignedIn, person_id: str, question: UnmaskQuestion) -> list[Personal]:
+    """The personal fields of a person as they are, for a reason that the audit log keeps."""
+    found = revealed_fields(
+        request.app.state.shop,
+        person_id,
+        scope_of_request(request),
+        reason=question.reason,
+        by=visitor.name,
+        now=request.app.state.clock(),
+        origin=request.client.host if request.client else None,
+    )
+    return list(found)
+
+
 @router.get("/persons/{person_id}/segments", dependencies=[may("people.read")])
 def get_memberships(request: Request, _visitor: SignedIn, person_id: str) -> list[Membership]:
     """The segments a person is in."""
@@ -144,18 +173,23 @@ def get_memberships(request: Request, _visitor: SignedIn, person_id: str) -> lis
 
 
 @router.get("/segments", dependencies=[may("segments.read")])
-def list_segments(request: Request, _visitor: SignedIn) -> list[SegmentRow]:
+def list_segments(request: Request, visitor: SignedIn) -> list[SegmentRow]:
     """The saved segments."""
-    return list(segments(request.app.state.shop))
+    shop = request.app.state.shop
+    found = segments(shop)
+    if visitor.may("people.read"):
+        return list(found)
+    return [guarded_row(shop, row, _asked(request)) for row in sorted(found, key=lambda row: row.name)]
 
 
 @router.post("/segments/preview", dependencies=[may("segments.read")])
-def preview_segment(request: Request, _visitor: SignedIn, question: AudienceQuestion) -> AudienceAnswer:
+def preview_segment(request: Request, visitor: SignedIn, question: AudienceQuestion) -> AudienceAnswer:
     """Counts an audience that need not be saved; a wrong tree gives every fault with its path."""
-    found = preview(request.app.state.shop, question.tree)
+    shop, with_people = request.app.state.shop, visitor.may("people.read")
+    found = preview(shop, question.tree) if with_people else guarded_preview(shop, question.tree, _asked(request))
     if found.faults:
         raise FaultsError("the audience", found.faults, chinese="人群规则")
-    if found.count is None or found.of is None or found.seconds is None or found.as_of is None:
+    if found.seconds is None or found.as_of is None:
         raise MissingError("nobody is known yet", next_step="shopkeeper run")
     return AudienceAnswer(
         size=found.count,
@@ -171,20 +205,31 @@ def preview_segment(request: Request, _visitor: SignedIn, question: AudienceQues
 
 
 @router.get("/segments/{name}", dependencies=[may("segments.read")])
-def get_segment(request: Request, _visitor: SignedIn, name: str) -> SegmentAnswer:
+def get_segment(request: Request, visitor: SignedIn, name: str) -> SegmentAnswer:
     """One segment."""
-    found = segment_page(request.app.state.shop, name)
-    return SegmentAnswer(segment=found.row, as_of=found.as_of, of=found.of, tree=dict(found.tree), line=found.line)
+    shop = request.app.state.shop
+    found = segment_page(shop, name)
+    row: SegmentRow = found.row
+    everybody: int | None = found.of
+    if not visitor.may("people.read"):
+        row, everybody = guarded_row(shop, row, _asked(request)), rounded(everybody, shop.settings.web.smallest_count)
+    return SegmentAnswer(segment=row, as_of=found.as_of, of=everybody, tree=dict(found.tree), line=found.line)
 
 
 @router.get("/report", dependencies=[may("report.read")])
 def get_report(
-    request: Request, _visitor: SignedIn, as_of: str | None = None, level: str | None = None
+    request: Request, visitor: SignedIn, as_of: str | None = None, level: str | None = None
 ) -> dict[str, Any]:
     """The morning report of one level as one document."""
     shop, scope = request.app.state.shop, scope_of_request(request)
-    found = report(shop, as_of=_day(as_of), level=level, scope=scope)
-    return report_document(shop, found, of_places=scope is not None)
+    with_people = visitor.may("people.read")
+    found = report(shop, as_of=_day(as_of), level=level, scope=scope, with_people=with_people)
+    return report_document(shop, found, of_places=scope is not None or not with_people)
+
+
+def _asked(request: Request) -> AskedCounts:
+    asked: AskedCounts = request.app.state.asked_counts
+    return asked
 
 
 def _day(text: str | None) -> date | None:

@@ -46,9 +46,10 @@ def data_table(request: Request, _visitor: SignedIn, name: str) -> Response:
 
 
 @router.get("/tables/{name}/rows", dependencies=[may("data.rows")])
-def data_table_rows(request: Request, _visitor: SignedIn, name: str) -> Response:
+def data_table_rows(request: Request, visitor: SignedIn, name: str) -> Response:
     """The first rows of one table."""
-    return page(request, "data_rows.html", name=name, rows=table_sample(request.app.state.shop, name))
+    rows = table_sample(request.app.state.shop, name, with_persons=visitor.may("people.read"))
+    return page(request, "data_rows.html", name=name, rows=rows)
 
 
 @router.get("/lineage", dependencies=[may("data.read")])

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from shopkeeper.app.consent import consent_page
 from shopkeeper.app.pages.find import persons_of
 from shopkeeper.app.pages.people import LISTED, SORTED_BY, PeopleFilter, people
 from shopkeeper.app.pages.person import MonthSpend, basket_lines, months, person_page
+from shopkeeper.app.pages.personal import masked_fields, revealed_fields
 from shopkeeper.app.pages.reading import names_of
 from shopkeeper.app.pages.scores import scores_of
 from shopkeeper.app.pages.timeline import timeline
@@ -73,6 +74,7 @@ def person(request: Request, visitor: SignedIn, person_id: str, kind: str = "") 
         request,
         "person.html",
         found=found,
+        personal=masked_fields(shop, person_id, scope),
         timeline=timeline(shop, person_id, kind=kind or None, scope=scope),
         scores=scores_of(shop, person_id) if visitor.may("models.read") else (),
         consent=consent_page(shop, person_id),
@@ -82,6 +84,23 @@ def person(request: Request, visitor: SignedIn, person_id: str, kind: str = "") 
         campaigns=names_of(shop, "campaign"),
         chart=_months_chart(spend, figures_of(request), words_of(request)) if spend else None,
     )
+
+
+@router.post("/people/{person_id}/unmask", dependencies=[may("person.unmask")])
+def person_unmask(
+    request: Request, visitor: SignedIn, person_id: str, reason: Annotated[str, Form(max_length=1000)] = ""
+) -> Response:
+    """The personal fields of one person as they are, for a reason that the audit log keeps."""
+    found = revealed_fields(
+        request.app.state.shop,
+        person_id,
+        scope_of_request(request),
+        reason=reason,
+        by=visitor.name,
+        now=request.app.state.clock(),
+        origin=request.client.host if request.client else None,
+    )
+    return page(request, "person_unmasked.html", person_id=person_id, personal=found, revealed=True)
 
 
 @router.get("/people/{person_id}/timeline", dependencies=[may("people.read")])

@@ -25,7 +25,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/report", dependencies=[may("report.read")])
 def report_page(
     request: Request,
-    _visitor: SignedIn,
+    visitor: SignedIn,
     level: Annotated[str, Query(max_length=100)] = "",
     as_of: Annotated[str, Query(max_length=10)] = "",
 ) -> Response:
@@ -34,7 +34,14 @@ def report_page(
     if not shop.lake.snapshot("store_day"):
         return page(request, "report.html", found=None, level=level, as_of=as_of)
     scope = scope_of_request(request)
-    found = report(shop, as_of=_day(as_of), level=level.strip() or None, language=figures.language, scope=scope)
+    found = report(
+        shop,
+        as_of=_day(as_of),
+        level=level.strip() or None,
+        language=figures.language,
+        scope=scope,
+        with_people=visitor.may("people.read"),
+    )
     organised = organisation(shop, found.morning.as_of)
     return page(
         request,
