@@ -275,7 +275,19 @@ def test_an_erasure_that_was_killed_goes_on(shop: Shop, monkeypatch: pytest.Monk
     forget(shop, PERSON, by="ann", wait=NO_WAIT)
     assert ours(shop, "profile", "person_id") == [("till:other-member",)]
     assert shop.state.consents.of(PERSON) == []
+    assert [each.state for each in shop.state.requests.all()] == ["done"]
     assert not {each for each in found_in(shop.folder) if each.startswith("lake/shop/")}
+
+
+def test_a_run_that_was_under_way_brings_nobody_back(shop: Shop) -> None:
+    def late(_seconds: float) -> None:
+        row = {"segment": "s", "person_id": PERSON, "entered_at": datetime(2026, 2, 8, tzinfo=UTC)}
+        warehouse.append_rows(shop.lake, shop.duckdb, "segment_member", filled("segment_member", [row]))
+
+    receipt = forget(shop, PERSON, by="ann", wait=timedelta(seconds=1), sleep=late)
+    assert receipt.removed["lake"]["segment_member"] == 2
+    shop.state.close()
+    assert found_in(shop.folder) == set()
 
 
 def test_a_place_that_is_there_and_not_reached_is_told(shop: Shop) -> None:

@@ -8,7 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from shopkeeper.app.consent import change_consent
 from shopkeeper.app.pages.models import model_page
+from shopkeeper.app.requests import ask
 from shopkeeper.app.shop import Shop
 from shopkeeper.schema.query import Query
 from tests import shop as shops
@@ -396,3 +398,24 @@ def test_a_preview_of_cut_points_that_fails_says_so(open_page: Opened) -> None:
     shown = page.get_by_text("It could not be worked out. Try again.")
     shown.wait_for()
     assert shown.evaluate("each => each.id") == "moves-lifecycle"
+
+
+@pytest.mark.parametrize(("language", "theme", "width"), [("en", "light", 1280), ("zh", "dark", 390)])
+def test_consent_and_requests_can_be_read_and_used(
+    open_page: Opened, shop: Shop, language: str, theme: str, width: int
+) -> None:
+    person = "complete_journey:16"
+    change_consent(shop, person, "marketing", "sms", granted=True, by="tester")
+    for kind in ("access", "correction", "erasure"):
+        ask(shop, person, kind, by="tester", note="a long note " * 9)
+    for path in (f"/people/{person}", "/requests"):
+        page = open_page(path, language=language, theme=theme, width=width)
+        for folded in page.locator("details").all():
+            folded.evaluate("each => each.open = true")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert _violations(page) == []
+    expect(page.locator("tbody tr")).not_to_have_count(0)
+    page = open_page(f"/people/{person}", language=language, theme=theme, width=width)
+    before = page.locator("#consent .badge-good").count()
+    page.locator("#consent tbody tr", has=page.locator(".badge-good")).first.locator("button").click()
+    expect(page.locator("#consent .badge-good")).to_have_count(before - 1)

@@ -68,7 +68,8 @@ def forget(
     removed: dict[str, dict[str, int]] = {}
     removed["refused"] = {"bodies": _bodies(shop, traces)}
     removed["vault"] = {"values": _vault(shop, traces)}
-    requests = [each for each in shop.state.requests.of(person_id) if each.state == "open"]
+    # One without a person is of an erasure that was killed before it could close it.
+    requests = [each for each in shop.state.requests.all(state="open") if each.person_id in (person_id, None)]
     removed["state"] = forget_persons(shop.state.database, traces.person_ids)
     removed["temporary"] = {"files": _temporary(shop)}
     removed["models"] = {"versions": _models(shop)}
@@ -80,9 +81,12 @@ def forget(
             not_reached.append(place)
     # The lake is last: while it names the person, an erasure that was killed goes on when done again.
     counts, gone = erase_from_lake(shop.lake, shop.duckdb, traces)
-    removed["lake"] = dict(counts)
     orphans = sum(len(_orphans(shop, name, wait)) for name in shop.lake.tables())
-    removed["files"] = {"removed": remove_files(gone, wait=wait, sleep=sleep) + orphans}
+    files = remove_files(gone, wait=wait, sleep=sleep)
+    # A run or load that was under way may have written meanwhile what it had read before.
+    late, gone = erase_from_lake(shop.lake, shop.duckdb, traces, states_of_all=False)
+    removed["lake"] = dict(counts + late)
+    removed["files"] = {"removed": files + orphans + remove_files(gone, wait=timedelta(0))}
     receipt = Receipt(
         new_id("receipt"),
         mark_of(shop, person_id),

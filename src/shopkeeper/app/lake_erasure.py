@@ -20,13 +20,16 @@ _TEXTS = {"event": ("traits", "context", "properties")}
 _TOKENS_AT_ONCE = 50
 
 
-def erase_from_lake(lake: Lake, engine: DuckDBEngine, traces: Traces) -> tuple[Counter[str], list[str]]:
+def erase_from_lake(
+    lake: Lake, engine: DuckDBEngine, traces: Traces, *, states_of_all: bool = True
+) -> tuple[Counter[str], list[str]]:
     """Takes persons out of every table and forgets all older states.
 
     Args:
         lake: The lake.
         engine: Writes files anew.
         traces: By what they are known.
+        states_of_all: Whether every table that names persons forgets its older states, or only where one was found.
 
     Returns:
         Rows touched by table, and the files that nothing names any more, which are still there.
@@ -36,7 +39,7 @@ def erase_from_lake(lake: Lake, engine: DuckDBEngine, traces: Traces) -> tuple[C
     for name in names:
         for erasing in _erasings(lake.declared(name), traces):
             counts[name] += erase_rows(lake, engine, erasing, given)
-        if where_of(lake.declared(name)) is not None or counts[name]:
+        if counts[name] or (states_of_all and where_of(lake.declared(name)) is not None):
             gone += forget_states(lake, name)
     return +counts, gone
 

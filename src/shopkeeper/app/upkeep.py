@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from shopkeeper.app.pages.upload import sweep_uploads
+from shopkeeper.app.retention import retain
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.storage.compact import Policy, Upkeep, maintain
 
@@ -10,9 +11,10 @@ __all__ = ["Upkeep", "maintain_shop"]
 
 
 def maintain_shop(shop: Shop) -> Upkeep:
-    """Compacts, expires and sweeps every table of the lake; ends what is over: sessions, leases, waiting uploads."""
+    """Compacts, expires and sweeps every table of the lake; ends what is over: sessions, leases, uploads, retention."""
     at = now(shop)
     policy = Policy(keep=timedelta(days=shop.settings.storage.keep_days))
+    retain(shop, at)
     done = maintain(shop.lake, shop.duckdb, at, policy=policy, leases=shop.state.leases)
     shop.state.sessions.sweep(now=at)
     shop.state.leases.sweep(before=at - timedelta(days=1))

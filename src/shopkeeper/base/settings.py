@@ -261,6 +261,7 @@ class PrivacySettings(_Section):
         15, ge=1, description="Days within which a request for access, correction or erasure must be done."
     )
     keep_refused_days: int = Field(0, ge=0, description="Refused rows are kept whole for so many days; 0 for ever.")
+    keep_event_days: int = Field(0, ge=0, description="Events are kept for so many days; 0 for ever.")
 
 
 class LogSettings(_Section):

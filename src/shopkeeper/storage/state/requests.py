@@ -93,7 +93,7 @@ class Requests:
             raise MissingError("there is no such request", next_step="look at the list of requests")
         return _request(row)
 
-    def all(self, *, state: str | None = None, limit: int = 200) -> list[Request]:
+    def all(self, *, state: str | None = None, limit: int = 1_000) -> list[Request]:
         """Gives requests, the open ones first, of these the one due first."""
         requests = tables.requests
         query = select(requests).order_by(requests.c.state != "open", requests.c.due_at, requests.c.id).limit(limit)
