@@ -265,7 +265,7 @@ def _start(settings: Mapping[str, str], log: Path) -> Any:
         raise UnavailableError("Spark is not installed", next_step="pip install 'shopkeeper[spark]'") from error
     _need_java()
     _hush()
-    # Spark's own choice is whatever `python3` is on the path; a cluster with its Python elsewhere says so by the variable.
+    # Else Spark takes whatever `python3` is on the path; a cluster with its own Python elsewhere sets the variable.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     conf = SparkConf(loadDefaults=False).setAll(list(settings.items()))
     log.parent.mkdir(parents=True, exist_ok=True)
