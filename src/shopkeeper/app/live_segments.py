@@ -16,7 +16,7 @@ from shopkeeper.segment.said import Said, fault
 from shopkeeper.segment.timer import next_change
 from shopkeeper.segment.tree import Node
 from shopkeeper.segment.view import Ground, View
-from shopkeeper.storage.state.live_segments import Member, NewChange, Turn
+from shopkeeper.storage.state.live_segments import Change, Member, NewChange, Turn
 from shopkeeper.storage.state.segments import SegmentVersion
 from shopkeeper.storage.state.store import State
 
@@ -26,6 +26,7 @@ __all__ = [
     "Published",
     "Reconciled",
     "Touched",
+    "changes_after",
     "evaluated",
     "live_set",
     "reconcile",
@@ -275,3 +276,15 @@ def retire(state: State, live: LiveSet, now: datetime, webhooks: Mapping[str, Co
             ]
             changes += state.live_segments.keep(Turn(left), webhooks)
     return changes
+
+
+def changes_after(state: State, name: str, after: int, most: int) -> list[Change]:
+    """Gives who entered and left a segment behind a place in the stream.
+
+    Raises:
+        MissingError: There is no such segment, nor was there a change of one.
+    """
+    found = state.live_segments.changes(name, after, most)
+    if not found:
+        state.segments.get(name)
+    return found

@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
+from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import MissingError, StorageError, UnavailableError, UsageError
 from shopkeeper.storage.sealing import Sealing
 from shopkeeper.storage.state.live_segments import Change
@@ -14,13 +16,28 @@ from shopkeeper.storage.state.store import State
 from shopkeeper.storage.state.web_hooks import Hook, Waiting
 from shopkeeper.storage.web_hook import Door, signature
 
-__all__ = ["ATTEMPTS", "add_hook", "message_of", "send_due", "wait_after"]
+__all__ = [
+    "ATTEMPTS",
+    "add_hook",
+    "add_shop_hook",
+    "door_of",
+    "list_hooks",
+    "message_of",
+    "remove_hook",
+    "send_due",
+    "wait_after",
+]
 
 ATTEMPTS = 14
 """How often a message is tried: the last time some ten hours after the first."""
 _FIRST, _LONGEST = timedelta(seconds=5), timedelta(hours=2)
 _SECRET_BYTES = 32
 _AT_ONCE = 200
+
+
+def door_of(shop: Shop) -> Door:
+    """The way out that the settings allow."""
+    return Door(allow_loopback=shop.settings.web.hooks_to_loopback)
 
 
 def add_hook(
@@ -44,6 +61,35 @@ def add_hook(
     state.web_hooks.add(Hook(name, url, tuple(segments), sealing.key_id, sealed, by, now))
     state.audit.append(by, "web_hook.add", name, now=now, detail={"segments": list(segments)})
     return "whsec_" + base64.b64encode(secret).decode()
+
+
+def add_shop_hook(shop: Shop, name: str, url: str, segments: Sequence[str], *, by: str = "cli") -> str:
+    """Makes a web hook of a shop; arguments, answer and errors as of `add_hook`."""
+    return add_hook(shop.state, shop.sealing, door_of(shop), name, url, segments, by=by, now=now(shop))
+
+
+def list_hooks(shop: Shop) -> list[dict[str, Any]]:
+    """Gives the web hooks, each with how many messages wait, were sent and were given up."""
+    counts = shop.state.web_hooks.counts()
+    return [
+        {
+            "name": hook.name,
+            "url": hook.url,
+            "segments": list(hook.segments),
+            **{state.replace(" ", "_"): counts.get((hook.name, state), 0) for state in ("waiting", "sent", "given up")},
+        }
+        for hook in shop.state.web_hooks.all()
+    ]
+
+
+def remove_hook(shop: Shop, name: str, *, by: str = "cli") -> None:
+    """Removes a web hook and what waits for it.
+
+    Raises:
+        MissingError: There is none.
+    """
+    shop.state.web_hooks.remove(name)
+    shop.state.audit.append(by, "web_hook.remove", name, now=now(shop), detail={})
 
 
 def message_of(change: Change) -> tuple[str, bytes]:

@@ -233,6 +233,9 @@ class WebSettings(_Section):
     secure_cookies: bool = Field(default=False, description="Say true behind HTTPS: cookies then go over HTTPS only.")
     session_idle_minutes: int = Field(120, ge=5, description="A session ends after so long without a request.")
     session_hours: int = Field(12, ge=1, description="A session ends after so long in any case.")
+    hooks_to_loopback: bool = Field(
+        default=False, description="Say true in tests only: web hooks may then go to this machine, without HTTPS."
+    )
 
 
 class LogSettings(_Section):

@@ -29,6 +29,7 @@ _COMMANDS = {
     "campaign": ("campaign", "Campaigns: what they brought; the plan of the next one, and its export."),
     "model": ("model", "Models: list, show the card, back-test."),
     "serve": ("serve", "Serve the console and the API, with the worker."),
+    "hook": ("hook", "Web hooks that hear of who enters and leaves segments."),
     "user": ("user", "Add people who may sign in."),
     "doctor": ("shop", "Say what is configured, reachable and missing."),
     "backup": ("backup", "Write a consistent copy while the shop runs."),

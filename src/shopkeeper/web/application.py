@@ -16,6 +16,7 @@ from shopkeeper.web.routes import (
     overview,
     people,
     report,
+    segment_changes,
     segments,
     sign_in,
     upload,
@@ -36,6 +37,7 @@ _ROUTERS = (
     models.router,
     report.router,
     segments.router,
+    segment_changes.router,
     campaigns.router,
     upload.router,
 )
