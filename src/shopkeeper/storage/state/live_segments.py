@@ -165,10 +165,13 @@ class LiveSegments:
             return [Change(**row) for row in rows]
 
     def moved_since(self, segment: str, moment: datetime) -> dict[str, bool]:
-        """Gives whether each person who entered or left a segment after an instant was in it at that instant."""
+        """Gives whether each person who entered or left a segment after an instant was in it at that instant.
+
+        What a run corrected since is no move: it speaks of that instant itself.
+        """
         changes = tables.segment_changes
         query = select(changes.c.person_id, changes.c.kind).where(
-            changes.c.segment == segment, changes.c.occurred_at > moment
+            changes.c.segment == segment, changes.c.occurred_at > moment, changes.c.cause != "run"
         )
         found: dict[str, bool] = {}
         with self._database.read() as connection:
