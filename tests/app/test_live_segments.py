@@ -62,6 +62,15 @@ def test_what_cannot_run_live_says_why(state: State) -> None:
     assert live.history_days == 30
 
 
+def test_a_rule_that_no_longer_holds_stops_no_other(state: State) -> None:
+    _live(state)
+    wrong = {"trait": "gone", "op": "=", "value": 1}
+    state.segments.save("wrong", wrong, label_en="w", label_zh="w", by="t", now=_NOON, published=True)
+    live = live_set(state.segments.all(), Ground(), _NOON.date())
+    assert {found.name for found in live.segments} == {"buyers", "viewers", "waiting", "both"}
+    assert [fault.path for fault in live.left_out["wrong"]] == ["trait"]
+
+
 def test_an_event_asks_only_those_that_hear_of_it(state: State) -> None:
     live = _live(state)
     assert live.hearing({"order_line"}) == {"buyers", "waiting"}

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from shopkeeper.base.errors import Fault
+from shopkeeper.base.errors import Fault, FaultsError
+from shopkeeper.segment.check import audience
 from shopkeeper.segment.definition import Definition, in_order
-from shopkeeper.segment.document import from_document
 from shopkeeper.segment.history import Person, Stay, instant, microseconds
 from shopkeeper.segment.live import LiveAudience, live_audience
 from shopkeeper.segment.live_check import cannot_run_live, history_days, reads
@@ -111,8 +111,15 @@ def live_set(published: Sequence[SegmentVersion], ground: Ground, day: date) -> 
         ground: What is the same for everybody.
         day: The present shop-local day.
     """
-    trees = {saved.name: from_document(saved.tree) for saved in published}
-    faults = {name: cannot_run_live(tree, day, ground.catalogue) for name, tree in trees.items()}
+    trees: dict[str, Node] = {}
+    faults: dict[str, tuple[Fault, ...]] = {}
+    for saved in published:
+        try:
+            trees[saved.name] = audience(saved.tree, ground.catalogue, saved.name)
+        except FaultsError as error:
+            faults[saved.name] = error.faults
+        else:
+            faults[saved.name] = cannot_run_live(trees[saved.name], day, ground.catalogue)
     fit = sorted((saved for saved in published if not faults[saved.name]), key=lambda saved: saved.created_at)
     for saved in fit[MOST_LIVE:]:
         faults[saved.name] = (fault("audience", _too_many()),)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, delete, func, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, delete, func, select, text, tuple_, update
 
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
@@ -155,7 +155,7 @@ class LiveSegments:
             people: Only of these, if they are given.
         """
         changes = tables.segment_changes
-        query = select(changes).where(changes.c.seq > after)
+        query = select(changes).where(changes.c.seq > after, changes.c.person_id != "")
         if segment is not None:
             query = query.where(changes.c.segment == segment)
         if people is not None:
@@ -183,6 +183,34 @@ class LiveSegments:
         """Forgets the timers of a segment that runs live no more; its members stay until `keep` has them leave."""
         with self._database.write() as connection:
             connection.execute(delete(tables.segment_timers).where(tables.segment_timers.c.segment == segment))
+
+    def erase(self, people: Collection[str]) -> int:
+        """Removes every trace of some people; gives how many rows there were.
+
+        The last place of the stream stays, without its person: a place is never given twice.
+        """
+        members, timers, changes = tables.live_members, tables.segment_timers, tables.segment_changes
+        erased = 0
+        with self._database.write() as connection:
+            for some in _pieces(sorted(people)):
+                for table in (members, timers):
+                    erased += connection.execute(delete(table).where(table.c.person_id.in_(some))).rowcount
+                erased += self._forget(connection, changes.c.person_id.in_(some))
+        return erased
+
+    def trim(self, before: datetime) -> int:
+        """Forgets the changes before an instant, whether they were sent or not; gives how many."""
+        with self._database.write() as connection:
+            return self._forget(connection, tables.segment_changes.c.occurred_at < before)
+
+    def _forget(self, connection: Connection, which: ColumnElement[bool]) -> int:
+        changes, outbox = tables.segment_changes, tables.webhook_outbox
+        last = select(func.max(changes.c.seq)).scalar_subquery()
+        connection.execute(delete(outbox).where(outbox.c.seq.in_(select(changes.c.seq).where(which))))
+        blanked = connection.execute(
+            update(changes).where(which, changes.c.seq == last, changes.c.person_id != "").values(person_id="")
+        )
+        return blanked.rowcount + connection.execute(delete(changes).where(which, changes.c.seq < last)).rowcount
 
     def _append(
         self, connection: Connection, wanted: Sequence[NewChange], webhooks: Mapping[str, Collection[str]]
