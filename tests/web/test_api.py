@@ -4,6 +4,8 @@ from collections import Counter
 import httpx
 import pytest
 
+from shopkeeper.app.shop import Shop
+from shopkeeper.storage.state.live_segments import NewChange, Turn
 from tests.web.conftest import token
 
 EVERYONE = {"all": []}
@@ -128,3 +130,19 @@ def test_the_description_of_the_api_is_there(visitor: httpx.Client) -> None:
 def test_health_is_told_to_anybody(visitor: httpx.Client) -> None:
     assert visitor.get("/healthz").json() == {"status": "ok"}
     assert visitor.get("/readyz").json() == {"ready": True, "dependencies": {"lake": "ok", "state": "ok"}}
+
+
+def test_changes_of_a_segment_come_behind_a_cursor(client: httpx.Client, shop: Shop) -> None:
+    path = "/api/v1/segments/champions/changes"
+    begin = client.get(path).json()["cursor"]
+    people = [f"p{place}" for place in range(5)]
+    entered = [NewChange("champions", 1, who, "entered", shop.clock(), "event") for who in people]
+    shop.state.live_segments.keep(Turn(entered), {})
+    seen, cursor = [], begin
+    while page := client.get(path, params={"after": cursor, "limit": 2}).json()["changes"]:
+        seen += [(change["person_id"], change["kind"], change["cause"]) for change in page]
+        cursor = page[-1]["seq"]
+    assert seen == [(who, "entered", "event") for who in people]
+    assert client.get(path, params={"after": cursor}).json() == {"changes": [], "cursor": cursor}
+    assert client.get("/api/v1/segments/nothing/changes").status_code == 404
+    assert client.get(path, params={"after": -1}).status_code == 422

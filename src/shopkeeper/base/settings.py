@@ -262,6 +262,9 @@ class PrivacySettings(_Section):
     )
     keep_refused_days: int = Field(0, ge=0, description="Refused rows are kept whole for so many days; 0 for ever.")
     keep_event_days: int = Field(0, ge=0, description="Events are kept for so many days; 0 for ever.")
+    hooks_to_loopback: bool = Field(
+        default=False, description="Say true in tests only: web hooks may then go to this machine, without HTTPS."
+    )
 
 
 class LogSettings(_Section):

@@ -9,7 +9,7 @@ __all__ = ["Liveness", "Trait"]
 
 
 class Liveness(StrEnum):
-    """How fresh a trait is: computed by `run`, or folded from live events."""
+    """How fresh a trait is: as the last `run` found it, or worked out from it and what has happened since."""
 
     BATCH = "batch"
     LIVE = "live"
@@ -30,6 +30,7 @@ class Trait:
         unit: What its numbers count: `currency`, `days`, `orders`, `units`, `share` (0 to 1) …
         values: The only values it may have, if it is a choice.
         liveness: How fresh it is.
+        live_days: The days of order lines that a live one needs beside the last profile.
         table: The derived table whose column it is.
     """
 
@@ -43,6 +44,7 @@ class Trait:
     unit: str | None = None
     values: tuple[str, ...] = ()
     liveness: Liveness = Liveness.BATCH
+    live_days: int = 0
     table: str = "profile"
 
     def column(self) -> Column:

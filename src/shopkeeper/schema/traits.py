@@ -6,12 +6,13 @@ line bought that counts (`product_fact.counted`): tobacco, bags, top-ups and the
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from shopkeeper.base.errors import MissingError
 from shopkeeper.schema.places import CHANNELS
 from shopkeeper.schema.table import Type
-from shopkeeper.schema.trait import Trait
+from shopkeeper.schema.trait import Liveness, Trait
 
 __all__ = ["AGE_BANDS", "GROUPS", "PRICE_TIERS", "RFM_CLASSES", "STAGES", "TRAITS", "TRENDS", "trait"]
 
@@ -229,9 +230,23 @@ _RFM = (
           "RFM 类别", values=tuple(RFM_CLASSES)),
 )
 
+# What the last profile and the order lines of so many days say exactly; the rest is as the last run found it.
+_LIVE_DAYS = {
+    "first_purchase_on": 1, "last_purchase_on": 1, "recency_days": 1, "first_visit_on": 1, "last_visit_on": 1,
+    "tenure_days": 1, "orders_30d": 30, "orders_90d": 90, "orders_365d": 365, "monetary_30d": 30, "monetary_90d": 90,
+    "monetary_365d": 365, "basket_value_90d": 90, "lifecycle_fixed": 1, "trend": 180, "rfm_recency_points": 1,
+    "rfm_frequency_points": 365, "rfm_monetary_points": 365, "rfm_class": 365,
+}
+
+
+def _as_live(declared: Trait) -> Trait:
+    days = _LIVE_DAYS.get(declared.name)
+    return declared if days is None else replace(declared, liveness=Liveness.LIVE, live_days=days)
+
+
 TRAITS: Mapping[str, Trait] = MappingProxyType(
     {
-        declared.name: declared
+        declared.name: _as_live(declared)
         for declared in (
             *_WHO,
             *_RECENCY,

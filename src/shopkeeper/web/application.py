@@ -30,6 +30,7 @@ from shopkeeper.web.routes import (
     people,
     privacy,
     report,
+    segment_changes,
     segments,
     sign_in,
     upload,
@@ -54,6 +55,7 @@ _ROUTERS = (
     models.router,
     report.router,
     segments.router,
+    segment_changes.router,
     campaigns.router,
     upload.router,
 )

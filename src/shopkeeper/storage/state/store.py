@@ -23,6 +23,7 @@ from shopkeeper.storage.state.failure import translated
 from shopkeeper.storage.state.flags import Flags
 from shopkeeper.storage.state.jobs import Jobs
 from shopkeeper.storage.state.leases import Leases
+from shopkeeper.storage.state.live_segments import LiveSegments
 from shopkeeper.storage.state.loads import Loads
 from shopkeeper.storage.state.mappings import Mappings
 from shopkeeper.storage.state.password import Passwords
@@ -36,6 +37,7 @@ from shopkeeper.storage.state.tables import HEAD, METADATA
 from shopkeeper.storage.state.transfer import transfer
 from shopkeeper.storage.state.upgrade import revision_of, upgrade_to
 from shopkeeper.storage.state.users import Users
+from shopkeeper.storage.state.web_hooks import Hooks
 
 __all__ = ["State"]
 
@@ -70,6 +72,8 @@ class State:
         self.consents = Consents(database)
         self.flags = Flags(database)
         self.requests = Requests(database)
+        self.live_segments = LiveSegments(database)
+        self.web_hooks = Hooks(database)
 
     @classmethod
     def open(

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "consents",
     "jobs",
     "leases",
+    "live_members",
     "loads",
     "mappings",
     "person_flags",
@@ -39,15 +41,19 @@ __all__ = [
     "requests",
     "run_steps",
     "runs",
+    "segment_changes",
+    "segment_timers",
     "segment_versions",
     "segments",
     "sessions",
     "settings",
     "user_stores",
     "users",
+    "webhook_outbox",
+    "webhooks",
 ]
 
-HEAD = "0004"
+HEAD = "0005b"
 
 METADATA = MetaData(
     naming_convention={
@@ -345,4 +351,58 @@ requests = Table(
     Column("done_at", Instant),
     Column("receipt", JSON),
     Index("ix_requests_state", "state", "due_at"),
+)
+
+live_members = Table(
+    "live_members",
+    METADATA,
+    _key("segment"),
+    Column("person_id", Text, primary_key=True, index=True),
+    Column("version", Integer, nullable=False),
+    Column("entered_at", Instant, nullable=False),
+)
+
+segment_timers = Table(
+    "segment_timers",
+    METADATA,
+    _key("segment"),
+    Column("person_id", Text, primary_key=True, index=True),
+    Column("due_at", Instant, nullable=False, index=True),
+)
+
+segment_changes = Table(
+    "segment_changes",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("segment", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("person_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("cause", Text, nullable=False),
+    UniqueConstraint("segment", "version", "person_id", "occurred_at", "kind"),
+)
+
+webhooks = Table(
+    "webhooks",
+    METADATA,
+    _key("name"),
+    Column("url", Text, nullable=False),
+    Column("segments", JSON, nullable=False),
+    Column("secret_key_id", Text, nullable=False),
+    Column("sealed_secret", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+webhook_outbox = Table(
+    "webhook_outbox",
+    METADATA,
+    _key("webhook", ForeignKey("webhooks.name", ondelete="CASCADE")),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("answer", Text),
+    Index("ix_webhook_outbox_next_at", "state", "next_at"),
 )

@@ -1,0 +1,171 @@
+"""Web hooks of segment changes: made, and sent from the outbox until each message was taken or given up."""
+
+import base64
+import json
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from shopkeeper.app.shop import Shop, now
+from shopkeeper.base.errors import MissingError, StorageError, UnavailableError, UsageError
+from shopkeeper.storage.sealing import Sealing
+from shopkeeper.storage.state.live_segments import Change
+from shopkeeper.storage.state.store import State
+from shopkeeper.storage.state.web_hooks import Hook, Waiting
+from shopkeeper.storage.web_hook import Door, signature
+
+__all__ = [
+    "ATTEMPTS",
+    "add_hook",
+    "add_shop_hook",
+    "door_of",
+    "list_hooks",
+    "message_of",
+    "remove_hook",
+    "send_due",
+    "wait_after",
+]
+
+ATTEMPTS = 14
+"""How often a message is tried: the last time some ten hours after the first."""
+_FIRST, _LONGEST = timedelta(seconds=5), timedelta(hours=2)
+_SECRET_BYTES = 32
+_AT_ONCE = 200
+
+
+def door_of(shop: Shop) -> Door:
+    """The way out that the settings allow."""
+    return Door(allow_loopback=shop.settings.web.hooks_to_loopback)
+
+
+def add_hook(
+    state: State, sealing: Sealing, door: Door, name: str, url: str, segments: Sequence[str], *, by: str, now: datetime
+) -> str:
+    """Makes a web hook that hears of segment changes from now on.
+
+    Returns:
+        Its secret (`whsec_…`), shown this once: receivers check signatures with it.
+
+    Raises:
+        AlreadyThereError: There is one of the name.
+        MissingError: There is no segment of a name.
+        UsageError: The address may not be spoken to.
+    """
+    door.check(url)
+    for segment in segments:
+        state.segments.get(segment)
+    secret = os.urandom(_SECRET_BYTES)
+    sealed = base64.b64encode(sealing.wrap(secret, _owner(name))).decode()
+    state.web_hooks.add(Hook(name, url, tuple(segments), sealing.key_id, sealed, by, now))
+    state.audit.append(by, "web_hook.add", name, now=now, detail={"segments": list(segments)})
+    return "whsec_" + base64.b64encode(secret).decode()
+
+
+def add_shop_hook(shop: Shop, name: str, url: str, segments: Sequence[str], *, by: str = "cli") -> str:
+    """Makes a web hook of a shop; arguments, answer and errors as of `add_hook`."""
+    return add_hook(shop.state, shop.sealing, door_of(shop), name, url, segments, by=by, now=now(shop))
+
+
+def list_hooks(shop: Shop) -> list[dict[str, Any]]:
+    """Gives the web hooks, each with how many messages wait, were sent and were given up."""
+    counts = shop.state.web_hooks.counts()
+    return [
+        {
+            "name": hook.name,
+            "url": hook.url,
+            "segments": list(hook.segments),
+            **{state.replace(" ", "_"): counts.get((hook.name, state), 0) for state in ("waiting", "sent", "given up")},
+        }
+        for hook in shop.state.web_hooks.all()
+    ]
+
+
+def remove_hook(shop: Shop, name: str, *, by: str = "cli") -> None:
+    """Removes a web hook and what waits for it.
+
+    Raises:
+        MissingError: There is none.
+    """
+    shop.state.web_hooks.remove(name)
+    shop.state.audit.append(by, "web_hook.remove", name, now=now(shop), detail={})
+
+
+def message_of(change: Change) -> tuple[str, bytes]:
+    """The id and body of the message that says a change: the same whenever it is sent, so that a receiver knows it."""
+    data = {
+        "segment": change.segment,
+        "version": change.version,
+        "person_id": change.person_id,
+        "seq": change.seq,
+        "cause": change.cause,
+    }
+    body = {"type": f"segment.{change.kind}", "timestamp": change.occurred_at.isoformat(), "data": data}
+    return f"chg_{change.seq}", json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def wait_after(failures: int, random: Random) -> timedelta:
+    """How long to wait after so many failures in a row: twice as long each time, and between half and all of it."""
+    return min(_FIRST * (1 << min(failures - 1, 20)), _LONGEST) * random.uniform(0.5, 1.0)
+
+
+def send_due(state: State, sealing: Sealing, door: Door, *, now: datetime, random: Random) -> int:
+    """Sends what the outbox has due; a message that was sent and not noted, by a kill, is sent again with the same id.
+
+    Of a web hook that does not answer only the first message is tried.
+
+    Args:
+        state: The state store.
+        sealing: Opens the secrets.
+        door: The way out.
+        now: The present instant, which is signed.
+        random: Spreads the retries.
+
+    Returns:
+        How many were taken.
+    """
+    hooks = {hook.name: hook for hook in state.web_hooks.all()}
+    silent: set[str] = set()
+    taken = 0
+    for message in state.web_hooks.due(now, _AT_ONCE):
+        if message.webhook not in hooks or message.webhook in silent:
+            continue
+        try:
+            _send(hooks[message.webhook], message, sealing, door, now)
+        except UnavailableError as error:
+            silent.add(message.webhook)
+            _failed(state, message, error.own, now, random)
+        except (UsageError, MissingError, StorageError) as error:
+            # Trying again helps none of these: the address is forbidden, or the secret is gone.
+            state.web_hooks.give_up(message, error.own)
+        else:
+            state.web_hooks.sent(message)
+            taken += 1
+    return taken
+
+
+def _send(hook: Hook, message: Waiting, sealing: Sealing, door: Door, now: datetime) -> None:
+    secret = sealing.unwrap(hook.secret_key_id, base64.b64decode(hook.sealed_secret), _owner(hook.name))
+    message_id, body = message_of(message.change)
+    timestamp = int(now.timestamp())
+    headers = {
+        "content-type": "application/json",
+        "user-agent": "Shopkeeper",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature(secret, message_id, timestamp, body),
+    }
+    door.send(hook.url, headers, body)
+
+
+def _failed(state: State, message: Waiting, answer: str, now: datetime, random: Random) -> None:
+    failures = message.attempts + 1
+    if failures >= ATTEMPTS:
+        state.web_hooks.give_up(message, answer)
+    else:
+        state.web_hooks.again(message, answer, now + wait_after(failures, random))
+
+
+def _owner(name: str) -> bytes:
+    return f"webhook|{name}".encode()

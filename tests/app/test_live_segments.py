@@ -1,0 +1,154 @@
+"""Published segments run live: events, timers, segments of segments, turns done twice, and the run's word."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from shopkeeper.app.live_segments import MOST_LIVE, LiveSet, Touched, live_set, reconcile, retire, take_turn
+from shopkeeper.segment.document import to_document
+from shopkeeper.segment.history import Happening, Line, Person, microseconds
+from shopkeeper.segment.line import parse
+from shopkeeper.segment.view import Ground
+from shopkeeper.storage.state import State
+from shopkeeper.storage.state.password import Passwords
+
+_NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+_RULES = {
+    "buyers": "bought in last 30 days",
+    "viewers": 'did event "view" in last 7 days',
+    "waiting": 'did event "view" in last 7 days then not bought within 2 days',
+    "both": 'in segment "buyers" and in segment "viewers"',
+    "ever": "bought ever",
+}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    with State.open(f"sqlite:///{tmp_path / 'state.db'}", passwords=Passwords()) as opened:
+        opened.upgrade()
+        yield opened
+
+
+def _live(state: State, rules: dict[str, str] = _RULES) -> LiveSet:
+    for name, rule in rules.items():
+        tree = to_document(parse(rule))
+        state.segments.save(name, tree, label_en=name, label_zh=name, by="t", now=_NOON, published=True)
+    return live_set(state.segments.all(), Ground(), _NOON.date())
+
+
+def _line(at: datetime) -> Line:
+    return Line(at.date().toordinal(), microseconds(at), "till", "1", f"o{at}", "milk", "1", 10_000, 30_000)
+
+
+def _view(at: datetime) -> Happening:
+    return Happening(microseconds(at), "track", "view")
+
+
+def _said(state: State) -> list[tuple[str, str, str, str]]:
+    return [(each.segment, each.person_id, each.kind, each.cause) for each in state.live_segments.changes(None)]
+
+
+_EVENT = frozenset({"event", "event:view"})
+
+
+def test_what_cannot_run_live_says_why(state: State) -> None:
+    live = _live(state)
+    assert [found.name for found in live.segments if found.name != "ever"] == [found.name for found in live.segments]
+    (fault,) = live.left_out["ever"]
+    assert (fault.path, fault.message.split(";")[0]) == ("window", "looks at all time")
+    assert fault.said("zh").startswith("没有时间范围")
+    assert live.history_days == 30
+
+
+def test_a_rule_that_no_longer_holds_stops_no_other(state: State) -> None:
+    _live(state)
+    wrong = {"trait": "gone", "op": "=", "value": 1}
+    state.segments.save("wrong", wrong, label_en="w", label_zh="w", by="t", now=_NOON, published=True)
+    live = live_set(state.segments.all(), Ground(), _NOON.date())
+    assert {found.name for found in live.segments} == {"buyers", "viewers", "waiting", "both"}
+    assert [fault.path for fault in live.left_out["wrong"]] == ["trait"]
+
+
+def test_an_event_asks_only_those_that_hear_of_it(state: State) -> None:
+    live = _live(state)
+    assert live.hearing({"order_line"}) == {"buyers", "waiting"}
+    assert live.hearing({"event", "event:view"}) == {"viewers", "waiting"}
+    assert live.hearing({"event", "event:cart"}) == set()
+
+
+def test_entering_leaving_and_timers(state: State) -> None:
+    live = _live(state)
+    person = Person(person_id="p", events=[_view(_NOON)])
+    assert take_turn(state, live, [Touched(person, _EVENT)], _NOON, {}) == 1
+    bought = Person(person_id="p", events=[_view(_NOON)], lines=[_line(_NOON + timedelta(days=3))])
+    later = _NOON + timedelta(days=2)
+    assert state.live_segments.next_due() == later - timedelta(microseconds=1)
+    assert state.live_segments.due(later, 10) == [("waiting", "p")]
+    take_turn(state, live, [Touched(person, timers=frozenset({"waiting"}))], later, {})
+    take_turn(state, live, [Touched(bought, frozenset({"order_line"}))], later + timedelta(days=1), {})
+    assert _said(state) == [
+        ("viewers", "p", "entered", "event"),
+        ("waiting", "p", "entered", "timer"),
+        ("buyers", "p", "entered", "event"),
+        ("both", "p", "entered", "event"),
+    ]
+    midnight = (_NOON + timedelta(days=7)).replace(hour=0)
+    due = state.live_segments.due(midnight, 10)
+    assert set(due) == {("viewers", "p"), ("waiting", "p")}
+    timers = frozenset(name for name, _ in due)
+    assert take_turn(state, live, [Touched(bought, timers=timers)], midnight, {}) == 3
+    assert [each[:3] for each in _said(state)[4:]] == [
+        ("viewers", "p", "left"),
+        ("waiting", "p", "left"),
+        ("both", "p", "left"),
+    ]
+    assert {member.segment for member in state.live_segments.members_of(["p"])} == {"buyers"}
+
+
+def test_a_turn_done_twice_changes_nothing(state: State) -> None:
+    live = _live(state)
+    touched = [Touched(Person(person_id=f"p{n}", events=[_view(_NOON)]), _EVENT) for n in range(1000)]
+    assert take_turn(state, live, touched, _NOON, {}) == 1000
+    assert take_turn(state, live, touched, _NOON, {}) == 0
+    found = state.live_segments.changes("viewers", most=2000)
+    assert [each.seq for each in found] == list(range(1, 1001))
+    assert len(state.live_segments.changes("viewers", after=990)) == 10
+
+
+def test_the_word_of_the_run_holds_for_its_instant(state: State) -> None:
+    live = _live(state)
+    end = _NOON.replace(hour=0)
+    before, after = end - timedelta(hours=5), end + timedelta(hours=3)
+    for who, moment in (("a", before), ("b", before), ("c", after)):
+        person = Person(person_id=who, lines=[_line(moment)])
+        take_turn(state, live, [Touched(person, frozenset({"order_line"}))], moment, {})
+    found = reconcile(state, live, "buyers", {"a", "d"}, end, after + timedelta(hours=1), {})
+    assert (found.people, found.different, found.changes) == (2, 2, 2)
+    assert set(state.live_segments.in_segment("buyers")) == {"a", "c", "d"}
+    assert [each for each in _said(state) if each[3] == "run"] == [
+        ("buyers", "b", "left", "run"),
+        ("buyers", "d", "entered", "run"),
+    ]
+    assert reconcile(state, live, "buyers", {"a", "d"}, end, after + timedelta(hours=1), {}).changes == 0
+    next_midnight = end + timedelta(days=1)
+    assert ("buyers", "d") in state.live_segments.due(next_midnight, 10)
+    assert ("buyers", "d") not in state.live_segments.due(next_midnight - timedelta(seconds=1), 10)
+
+
+def test_who_is_in_a_segment_that_is_put_away_leaves(state: State) -> None:
+    live = _live(state)
+    person = Person(person_id="p", lines=[_line(_NOON)])
+    take_turn(state, live, [Touched(person, frozenset({"order_line"}))], _NOON, {})
+    state.segments.archive("buyers", by="t", now=_NOON)
+    rest = live_set(state.segments.all(), Ground(), _NOON.date())
+    assert retire(state, rest, _NOON + timedelta(hours=1), {}) == 1
+    assert _said(state)[-1] == ("buyers", "p", "left", "retired")
+    assert "buyers" not in state.live_segments.names()
+
+
+def test_no_more_run_live_than_are_bounded(state: State) -> None:
+    live = _live(state, {f"s{n:02}": f"bought at least {n + 1} times in last 30 days" for n in range(MOST_LIVE + 2)})
+    assert len(live.segments) == MOST_LIVE
+    assert len(live.left_out) == 2
