@@ -19,6 +19,7 @@ from shopkeeper.storage.state.audit import Audit
 from shopkeeper.storage.state.content import TableContent, content, copy_file, put_in_place, same_content
 from shopkeeper.storage.state.database import Database, connect_engine, read_url
 from shopkeeper.storage.state.failure import translated
+from shopkeeper.storage.state.identifiers import Identifiers
 from shopkeeper.storage.state.jobs import Jobs
 from shopkeeper.storage.state.leases import Leases
 from shopkeeper.storage.state.loads import Loads
@@ -60,6 +61,7 @@ class State:
         self.leases = Leases(database)
         self.assignments = Assignments(database)
         self.runs = Runs(database)
+        self.identifiers = Identifiers(database)
         self.audit = Audit(database)
         self.settings = Settings(database)
         self.api_keys = ApiKeys(database)

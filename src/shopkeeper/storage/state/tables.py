@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -28,10 +29,12 @@ __all__ = [
     "assignments",
     "audit",
     "audit_head",
+    "identifiers",
     "jobs",
     "leases",
     "loads",
     "mappings",
+    "person_merges",
     "positions",
     "run_steps",
     "runs",
@@ -42,7 +45,7 @@ __all__ = [
     "users",
 ]
 
-HEAD = "0003"
+HEAD = "0005"
 
 METADATA = MetaData(
     naming_convention={
@@ -271,4 +274,28 @@ positions = Table(
     METADATA,
     _key("reader"),
     Column("position", BigInteger, nullable=False),
+)
+
+identifiers = Table(
+    "identifiers",
+    METADATA,
+    _key("token"),
+    Column("person_id", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("first_seen_on", Date, nullable=False),
+    Column("last_seen_on", Date, nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("claimed_by", Text, index=True),
+    Column("claimed_at", BigInteger),
+)
+
+person_merges = Table(
+    "person_merges",
+    METADATA,
+    _key("record_id"),
+    Column("since", Instant, primary_key=True),
+    Column("until", Instant),
+    Column("token", Text, nullable=False, index=True),
+    Column("into_id", Text, nullable=False, index=True),
 )
