@@ -121,10 +121,12 @@ def folder(tmp_path: Path) -> Path:
 def view_of(folder: Path, person: str) -> LiveView:
     with State.open(f"sqlite:///{folder / 'state.db'}") as state:
         store = LiveStore(folder / "live.db", reads_only=True)
-        _, blobs = store.person(state.identifiers.records(state.identifiers.person(person)))
+        _, found = store.person(state.identifiers.records(state.identifiers.person(person)))
         store.close()
     now = microseconds(START + timedelta(hours=1))
-    return live_view(join(decode_live(each) for each in blobs), now, microseconds(START), START.date().toordinal())
+    return live_view(
+        join(decode_live(each) for each in found.values()), now, microseconds(START), START.date().toordinal()
+    )
 
 
 def test_browsing_a_sign_in_and_a_till_receipt_are_one_person(folder: Path) -> None:

@@ -20,7 +20,7 @@ def test_records_and_position_change_together_and_only_from_where_they_were(tmp_
     assert not store.apply(tokens, longer, after=0, through=4)
     assert store.apply(tokens, longer, after=4, through=5)
     assert dict(store.records()) == {"app:us_1": b"xx", "web:us_1": b"xx"}
-    assert store.person(["web:us_1", "web:nobody"]) == (5, [b"xx"])
+    assert store.person(["web:us_1", "web:nobody"]) == (5, {"web:us_1": b"xx"})
 
     def failing(_: Mapping[str, bytes]) -> dict[str, bytes]:
         raise RuntimeError("in between")
@@ -34,10 +34,13 @@ def test_records_and_position_change_together_and_only_from_where_they_were(tmp_
 def test_a_reader_sees_what_is_committed_and_may_not_write(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="no live state"):
         LiveStore(tmp_path / "live.db", reads_only=True)
+    (tmp_path / "live.db").touch()
+    with pytest.raises(MissingError, match="no live state"):
+        LiveStore(tmp_path / "live.db", reads_only=True)
     store = LiveStore(tmp_path / "live.db")
     reader = LiveStore(tmp_path / "live.db", reads_only=True)
     store.apply({"web:us_1": "us_1"}, lambda _: {"web:us_1": b"x"}, after=0, through=1)
-    assert reader.person(["web:us_1"]) == (1, [b"x"])
+    assert reader.person(["web:us_1"]) == (1, {"web:us_1": b"x"})
     store.close()
     reader.close()
 

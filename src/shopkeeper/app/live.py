@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import StorageError
 from shopkeeper.collect.event_table import Logged, logged_events
+from shopkeeper.collect.load import store_cutovers
+from shopkeeper.collect.orders import Days, order_lines
 from shopkeeper.identity.book import Book, Changes
 from shopkeeper.identity.link import Known, Linked, kind_of, link, record_id
 from shopkeeper.profile.live import Keep, Touch, decode_live, encode_live, join, microseconds
@@ -17,7 +21,7 @@ from shopkeeper.storage.log import Log, Stored
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.state.identifiers import Identified, Identifiers
 
-__all__ = ["LIVE_FILE", "Lines", "LiveReader", "rebuild"]
+__all__ = ["LIVE_FILE", "Lines", "LiveReader", "lines_for", "rebuild"]
 
 LIVE_FILE = "live.db"
 Lines = Callable[[Event], Sequence[Mapping[str, Any]]]
@@ -108,6 +112,15 @@ class LiveReader:
             self._map.follow(moved, now=at)
         self._map.keep(_identified(one, one.person_id) for one in changes.known)
         self._map.belong({one.record_id: (one.token, one.person_id) for one in changes.moved}, now=at)
+
+
+def lines_for(shop: Shop) -> Lines:
+    """What makes order lines of a shop's events, with the cut-over hours its stores have now.
+
+    A refund that names no goods gives none here: its order is in the lake, and the next run takes it off.
+    """
+    chain = shop.settings.chain
+    return partial(order_lines, days=Days(chain.time_zone, chain.cutover_hour, store_cutovers(shop.duckdb)))
 
 
 def rebuild(log: Log | LogReader, identifiers: Identifiers, file: Path, lines: Lines, keep: Keep | None = None) -> int:

@@ -1,18 +1,22 @@
 """The worker: what reads the log, and the jobs of the schedule, until it is told to stop."""
 
 import threading
+from contextlib import closing
 
 from shopkeeper.app.collect import LOG_FILE
 from shopkeeper.app.ingest import Loader, Pace
+from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for
 from shopkeeper.app.readers import Reader, Readers
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.schedule import Worker
 from shopkeeper.app.shop import Shop
+from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.log_reader import LogReader
 
 __all__ = ["work"]
 
 _LOOKS_EVERY = 0.5
+_LIVE_RESTS = 0.05
 
 
 def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> None:
@@ -26,9 +30,10 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
     Raises:
         MissingError: There is no log yet: the process that writes it is started first.
     """
-    with LogReader(shop.folder / LOG_FILE) as log:
+    with LogReader(shop.folder / LOG_FILE) as log, closing(LiveStore(shop.folder / LIVE_FILE)) as live:
         readers = Readers(
             [
+                Reader("live", LiveReader(log, shop.state.identifiers, live, lines_for(shop)).step, rest=_LIVE_RESTS),
                 Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
                 Reader("loader", Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds)).step, rest=1.0),
             ]

@@ -31,9 +31,7 @@ class LiveStore:
     def __init__(self, file: Path, *, reads_only: bool = False) -> None:
         self.file = file
         if reads_only and not file.exists():
-            raise MissingError(
-                "there is no live state yet", place=str(file), next_step="shopkeeper worker, and send an event"
-            )
+            raise _missing(file)
         self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=10)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -41,6 +39,11 @@ class LiveStore:
         self._connection.execute("PRAGMA cache_size = -65536")
         if reads_only:
             self._connection.execute("PRAGMA query_only = ON")
+            # Its writer may be about to make it.
+            (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'mark'").fetchone()
+            if not tables:
+                self._connection.close()
+                raise _missing(file)
         else:
             # A record's blob is written anew all the time: what an erasure must reach may not stay in free pages.
             self._connection.execute("PRAGMA secure_delete = ON")
@@ -59,11 +62,11 @@ class LiveStore:
             found.update(self._connection.execute(query, chunk))
         return found
 
-    def person(self, record_ids: Collection[str]) -> tuple[int, list[bytes]]:
+    def person(self, record_ids: Collection[str]) -> tuple[int, dict[str, bytes]]:
         """Gives the position and the blobs of a person's records, as of one instant."""
         self._connection.execute("BEGIN")
         try:
-            return self.position(), list(self.read(record_ids).values())
+            return self.position(), self.read(record_ids)
         finally:
             self._connection.execute("COMMIT")
 
@@ -148,6 +151,10 @@ class LiveStore:
             COMMIT;
             """
         )
+
+
+def _missing(file: Path) -> MissingError:
+    return MissingError("there is no live state yet", place=str(file), next_step="shopkeeper serve, and send an event")
 
 
 def _chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:

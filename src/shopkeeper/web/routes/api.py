@@ -12,8 +12,10 @@ from shopkeeper.app.pages.person import Membership, Record, person_page
 from shopkeeper.app.pages.scores import Score, scores_of
 from shopkeeper.app.pages.segments import SegmentRow, segment_page, segments
 from shopkeeper.app.pages.timeline import Entry, timeline
+from shopkeeper.app.person_now import PersonNow, live_document, person_now, record_parts
 from shopkeeper.app.report import report
 from shopkeeper.app.report_document import report_document
+from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import FaultsError, MissingError, UsageError
 from shopkeeper.web.problem import PROBLEMS
 from shopkeeper.web.signed_in import SignedIn
@@ -40,13 +42,17 @@ class PeoplePage(BaseModel):
 
 
 class PersonAnswer(BaseModel):
-    """One person with all traits and scores."""
+    """One person: traits and scores as of the last run's day, and what is known live, as of now.
+
+    Whom no run has seen yet has no traits; who has not been seen lately has no live part.
+    """
 
     person_id: str
     as_of: date | None
     records: list[Record]
     traits: dict[str, Any]
     scores: list[Score]
+    live: dict[str, Any] | None
 
 
 class TimelinePage(BaseModel):
@@ -112,8 +118,18 @@ def list_persons(
 def get_person(request: Request, _visitor: SignedIn, person_id: str) -> PersonAnswer:
     """One person."""
     shop = request.app.state.shop
-    found = person_page(shop, person_id)
+    live = _live(shop, person_id)
+    try:
+        found = person_page(shop, person_id)
+    except MissingError:
+        if live is None:
+            raise
+        records = [Record(*record_parts(record), "live") for record in live.records]
+        return PersonAnswer(
+            person_id=live.person_id, as_of=None, records=records, traits={}, scores=[], live=live_document(live)
+        )
     return PersonAnswer(
+        live=None if live is None else live_document(live),
         person_id=found.person_id,
         as_of=found.as_of,
         records=list(found.records),
@@ -184,6 +200,13 @@ def get_report(
     """The morning report of one level as one document."""
     shop = request.app.state.shop
     return report_document(shop, report(shop, as_of=_day(as_of), level=level))
+
+
+def _live(shop: Shop, person_id: str) -> PersonNow | None:
+    try:
+        return person_now(shop, person_id)
+    except MissingError:
+        return None
 
 
 def _day(text: str | None) -> date | None:
