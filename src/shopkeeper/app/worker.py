@@ -1,17 +1,21 @@
 """The worker: what reads the log, and the jobs of the schedule, until it is told to stop."""
 
 import threading
+from contextlib import closing
 
 from shopkeeper.app.event_log import reader_of
 from shopkeeper.app.ingest import Loader, Pace
+from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for
 from shopkeeper.app.readers import Reader, Readers
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.schedule import Worker
 from shopkeeper.app.shop import Shop
+from shopkeeper.storage.live import LiveStore
 
 __all__ = ["work"]
 
 _LOOKS_EVERY = 0.5
+_LIVE_RESTS = 0.05
 
 
 def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> None:
@@ -25,9 +29,10 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
     Raises:
         MissingError: There is no log yet: the process that writes it is started first.
     """
-    with reader_of(shop) as log:
+    with reader_of(shop) as log, closing(LiveStore(shop.folder / LIVE_FILE)) as live:
         readers = Readers(
             [
+                Reader("live", LiveReader(log, shop.state.identifiers, live, lines_for(shop)).step, rest=_LIVE_RESTS),
                 Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
                 Reader("loader", Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds)).step, rest=1.0),
             ]

@@ -252,6 +252,9 @@ class WebSettings(_Section):
         ge=2,
         description="Who may not see persons gets no smaller count of people; larger ones are rounded to it.",
     )
+    hooks_to_loopback: bool = Field(
+        default=False, description="Say true in tests only: web hooks may then go to this machine, without HTTPS."
+    )
 
 
 class PrivacySettings(_Section):
@@ -262,9 +265,6 @@ class PrivacySettings(_Section):
     )
     keep_refused_days: int = Field(0, ge=0, description="Refused rows are kept whole for so many days; 0 for ever.")
     keep_event_days: int = Field(0, ge=0, description="Events are kept for so many days; 0 for ever.")
-    hooks_to_loopback: bool = Field(
-        default=False, description="Say true in tests only: web hooks may then go to this machine, without HTTPS."
-    )
 
 
 class LogSettings(_Section):

@@ -21,6 +21,7 @@ from shopkeeper.storage.state.content import TableContent, content, copy_file, p
 from shopkeeper.storage.state.database import Database, connect_engine, read_url
 from shopkeeper.storage.state.failure import translated
 from shopkeeper.storage.state.flags import Flags
+from shopkeeper.storage.state.identifiers import Identifiers
 from shopkeeper.storage.state.jobs import Jobs
 from shopkeeper.storage.state.leases import Leases
 from shopkeeper.storage.state.live_segments import LiveSegments
@@ -65,6 +66,7 @@ class State:
         self.leases = Leases(database)
         self.assignments = Assignments(database)
         self.runs = Runs(database)
+        self.identifiers = Identifiers(database)
         self.audit = Audit(database)
         self.settings = Settings(database)
         self.api_keys = ApiKeys(database)

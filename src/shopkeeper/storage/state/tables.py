@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -31,12 +32,14 @@ __all__ = [
     "audit_head",
     "consent_texts",
     "consents",
+    "identifiers",
     "jobs",
     "leases",
     "live_members",
     "loads",
     "mappings",
     "person_flags",
+    "person_merges",
     "positions",
     "requests",
     "run_steps",
@@ -405,4 +408,28 @@ webhook_outbox = Table(
     Column("next_at", Instant, nullable=False),
     Column("answer", Text),
     Index("ix_webhook_outbox_next_at", "state", "next_at"),
+)
+
+identifiers = Table(
+    "identifiers",
+    METADATA,
+    _key("token"),
+    Column("person_id", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("first_seen_on", Date, nullable=False),
+    Column("last_seen_on", Date, nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("claimed_by", Text, index=True),
+    Column("claimed_at", BigInteger),
+)
+
+person_merges = Table(
+    "person_merges",
+    METADATA,
+    _key("record_id"),
+    Column("since", Instant, primary_key=True),
+    Column("until", Instant),
+    Column("token", Text, nullable=False, index=True),
+    Column("into_id", Text, nullable=False, index=True),
 )

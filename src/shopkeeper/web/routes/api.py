@@ -14,8 +14,10 @@ from shopkeeper.app.pages.personal import Personal, masked_fields, revealed_fiel
 from shopkeeper.app.pages.scores import Score, scores_of
 from shopkeeper.app.pages.segments import SegmentRow, segment_page, segments
 from shopkeeper.app.pages.timeline import Entry, timeline
+from shopkeeper.app.person_now import PersonNow, live_document, person_now, record_parts
 from shopkeeper.app.report import report
 from shopkeeper.app.report_document import report_document
+from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import FaultsError, MissingError, UsageError
 from shopkeeper.web.permit import may
 from shopkeeper.web.problem import PROBLEMS
@@ -43,7 +45,10 @@ class PeoplePage(BaseModel):
 
 
 class PersonAnswer(BaseModel):
-    """One person with all traits and scores."""
+    """One person: traits and scores as of the last run's day, and what is known live, as of now.
+
+    Whom no run has seen yet has no traits; who has not been seen lately has no live part.
+    """
 
     person_id: str
     as_of: date | None
@@ -51,6 +56,7 @@ class PersonAnswer(BaseModel):
     traits: dict[str, Any]
     scores: list[Score]
     personal: list[Personal]
+    live: dict[str, Any] | None
 
 
 class TimelinePage(BaseModel):
@@ -126,8 +132,26 @@ def list_persons(
 def get_person(request: Request, visitor: SignedIn, person_id: str) -> PersonAnswer:
     """One person."""
     shop = request.app.state.shop
-    found = person_page(shop, person_id, scope_of_request(request))
+    # What happened anywhere is not for who sees some stores only.
+    scope = scope_of_request(request)
+    live = _live(shop, person_id) if scope is None else None
+    try:
+        found = person_page(shop, person_id, scope)
+    except MissingError:
+        if live is None:
+            raise
+        records = [Record(*record_parts(record), "live") for record in live.records]
+        return PersonAnswer(
+            person_id=live.person_id,
+            as_of=None,
+            records=records,
+            traits={},
+            scores=[],
+            personal=[],
+            live=live_document(live),
+        )
     return PersonAnswer(
+        live=None if live is None else live_document(live),
         person_id=found.person_id,
         as_of=found.as_of,
         records=list(found.records),
@@ -230,6 +254,13 @@ def get_report(
 def _asked(request: Request) -> AskedCounts:
     asked: AskedCounts = request.app.state.asked_counts
     return asked
+
+
+def _live(shop: Shop, person_id: str) -> PersonNow | None:
+    try:
+        return person_now(shop, person_id)
+    except MissingError:
+        return None
 
 
 def _day(text: str | None) -> date | None:

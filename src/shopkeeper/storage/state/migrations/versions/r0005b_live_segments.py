@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005b"
-down_revision: str | None = "0002"
+down_revision: str | None = "0005"
 
 _INSTANT = sa.DateTime(timezone=True)
 

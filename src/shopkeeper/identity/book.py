@@ -1,0 +1,166 @@
+"""The map of identifiers to persons while a batch of events is linked: what is known, and what changes."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from shopkeeper.identity.link import Known, Linked, rank, record_id
+
+__all__ = ["Book", "Changes", "Merge", "Moved"]
+
+
+class Merge(msgspec.Struct, frozen=True):
+    """One person becomes part of another: all that is theirs moves.
+
+    Args:
+        person_id: The person that ends.
+        into_id: The person that stays.
+    """
+
+    person_id: str
+    into_id: str
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """One record that belongs to another person than its own.
+
+    Args:
+        record_id: The record, as the person it would be by itself.
+        token: Its token.
+        person_id: The person it belongs to.
+    """
+
+    record_id: str
+    token: str
+    person_id: str
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What a batch changed, to be kept in this order.
+
+    Args:
+        merges: Persons that became part of others.
+        known: Identifiers that are new or changed.
+        followed: Identifiers whose person changed without a merge: what they claimed follows them.
+        moved: Records that belong to another person than their own.
+    """
+
+    merges: tuple[Merge, ...]
+    known: tuple[Known, ...]
+    followed: tuple[str, ...]
+    moved: tuple[Moved, ...]
+
+
+class Book:
+    """Carries out what events are evidence of.
+
+    Args:
+        known: What the map says of every identifier on the batch's events, and of those that these claimed.
+    """
+
+    def __init__(self, known: Iterable[Known]) -> None:
+        self.known = {one.token: one for one in known}
+        self._changed: set[str] = set()
+        self._into: dict[str, str] = {}
+        self._followed: dict[str, None] = {}
+        self._records: dict[tuple[str, str], None] = {}
+
+    def person(self, token: str) -> str:
+        """The person an identifier belongs to."""
+        return self._stays(self.known[token].person_id)
+
+    def add(self, linked: Linked, source: str, at: int, day: int, *, verified: bool) -> None:
+        """Takes in one event.
+
+        Args:
+            linked: What it is evidence of.
+            source: Its source.
+            at: When it happened, in microseconds since 1970.
+            day: The day (UTC) of that.
+            verified: Whether it came with a server key.
+        """
+        for token in linked.seen:
+            self._see(token, source, day, verified=verified)
+        for token in linked.joined[1:]:
+            self._merge(self.person(linked.joined[0]), self.person(token))
+        for token in linked.claims:
+            if linked.claimant is not None and token != linked.claimant:
+                self._claim(token, linked.claimant, at)
+        if linked.record in self.known:
+            self._records[source, str(linked.record)] = None
+
+    def changes(self) -> Changes:
+        """What is to be kept."""
+        moved = (Moved(record_id(source, token), token, self.person(token)) for source, token in self._records)
+        return Changes(
+            tuple(Merge(person, self._stays(person)) for person in self._into),
+            tuple(
+                msgspec.structs.replace(self.known[token], person_id=self.person(token))
+                for token in sorted(self._changed)
+            ),
+            tuple(self._followed),
+            tuple(one for one in moved if one.record_id != one.person_id),
+        )
+
+    def _see(self, token: str, source: str, day: int, *, verified: bool) -> None:
+        own = record_id(source, token)
+        found = self.known.get(token)
+        if found is None:
+            self._put(Known(token, own, source, day, day, verified))
+            return
+        seen = msgspec.structs.replace(
+            found,
+            source=min(source, found.source),
+            first_day=min(day, found.first_day),
+            last_day=max(day, found.last_day),
+            verified=found.verified or verified,
+        )
+        if seen != found:
+            self._put(seen)
+        if seen.verified and not found.verified and _is_contact_claim(found):
+            self._stand_alone(token)
+        if self.known[token].claimed_by is None and rank(own) < rank(self.person(token)):
+            self._merge(own, self.person(token))
+
+    def _stand_alone(self, token: str) -> None:
+        """A claim without proof ends where there is proof of another life."""
+        found = self.known[token]
+        own = self._stays(record_id(found.source, token))
+        self._put(msgspec.structs.replace(found, person_id=own, claimed_by=None, claimed_at=None))
+        self._follow(token)
+
+    def _claim(self, token: str, claimant: str, at: int) -> None:
+        found = self.known[token]
+        if found.claimed_by is not None and (found.claimed_at or 0, found.claimed_by) <= (at, claimant):
+            return
+        person = self.person(claimant)
+        moves = person != self.person(token)
+        self._put(msgspec.structs.replace(found, person_id=person, claimed_by=claimant, claimed_at=at))
+        if moves:
+            self._follow(token)
+
+    def _follow(self, token: str) -> None:
+        self._followed[token] = None
+        for other in [one for one in self.known.values() if one.claimed_by == token]:
+            self._put(msgspec.structs.replace(other, person_id=self.person(token)))
+
+    def _merge(self, one: str, other: str) -> None:
+        one, other = self._stays(one), self._stays(other)
+        if one == other:
+            return
+        stays, ends = sorted((one, other), key=rank)
+        self._into[ends] = stays
+
+    def _stays(self, person: str) -> str:
+        while person in self._into:
+            person = self._into[person]
+        return person
+
+    def _put(self, known: Known) -> None:
+        self.known[known.token] = known
+        self._changed.add(known.token)
+
+
+def _is_contact_claim(known: Known) -> bool:
+    # Cookies and devices stay claimed: a server that names one proves nothing about it.
+    return known.claimed_by is not None and not known.token.startswith(("ck_", "dv_"))

@@ -1,0 +1,234 @@
+"""The map of identifiers to persons: the authority on who is who."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import islice
+from typing import TypeVar
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from shopkeeper.storage.state import tables
+from shopkeeper.storage.state.database import Database
+
+__all__ = ["Identified", "Identifiers", "RecordOf"]
+
+_ASKED_AT_ONCE = 1_000
+_ROWS_AT_ONCE = 1_000  # keeps a transaction below a tenth of a second
+_FEW = 100
+
+_Item = TypeVar("_Item")
+_MAP = tables.identifiers
+_OF = tables.person_merges
+_LOOKUP = select(_MAP).where(_MAP.c.token.in_(bindparam("tokens", expanding=True)))
+_CURRENT = select(_OF.c.record_id, _OF.c.into_id).where(
+    _OF.c.until.is_(None), _OF.c.record_id.in_(bindparam("records", expanding=True))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """One identifier and its person.
+
+    Args:
+        token: The identifier's token.
+        person_id: The person.
+        kind: What kind of identifier it is.
+        source: The first in the alphabet of the sources it was seen in.
+        first_seen_on: Day (UTC) it was first seen.
+        last_seen_on: Day it was last seen.
+        verified: Whether a verified event or a load knows it.
+        claimed_by: The identifier that claimed it, if it does not stand for itself.
+        claimed_at: When, in microseconds since 1970.
+    """
+
+    token: str
+    person_id: str
+    kind: str
+    source: str
+    first_seen_on: date
+    last_seen_on: date
+    verified: bool
+    claimed_by: str | None
+    claimed_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOf:
+    """A record that belongs, or belonged, to another person than its own.
+
+    Args:
+        record_id: The record, as the person it would be by itself.
+        token: Its identifier; the record's own id where it was loaded.
+        into_id: The person.
+        since: From when.
+        until: Until when; None while it lasts.
+    """
+
+    record_id: str
+    token: str
+    into_id: str
+    since: datetime
+    until: datetime | None = None
+
+
+class Identifiers:
+    """The map of a shop. What `identity` decided is kept in short transactions, each of which may be done twice."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, tokens: Collection[str]) -> list[Identified]:
+        """Gives what is known of some identifiers."""
+        found: list[Identified] = []
+        with self._database.read() as connection:
+            for chunk in _chunks(tokens, _ASKED_AT_ONCE):
+                found += [Identified(*row) for row in connection.execute(_LOOKUP, {"tokens": chunk})]
+        return found
+
+    def of(self, person_id: str) -> list[Identified]:
+        """Gives the identifiers of a person."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(_MAP).where(_MAP.c.person_id == person_id).order_by(_MAP.c.token))
+            return [Identified(*row) for row in rows]
+
+    def person(self, record_id: str) -> str:
+        """The person a record belongs to now; also the person that a merged person became."""
+        with self._database.read() as connection:
+            found = connection.execute(_CURRENT, {"records": [record_id]}).first()
+        return record_id if found is None else found[1]
+
+    def records(self, person_id: str) -> list[str]:
+        """Gives the records that a person is the fold of, its own among them."""
+        query = select(_OF.c.record_id).where(_OF.c.into_id == person_id, _OF.c.until.is_(None))
+        with self._database.read() as connection:
+            found = set(connection.scalars(query))
+            current = connection.execute(_CURRENT, {"records": [person_id]}).first()
+        if current is None:
+            found.add(person_id)
+        return sorted(found)
+
+    def persons(self, record_ids: Collection[str]) -> dict[str, str]:
+        """Gives the person of each record that does not belong to its own."""
+        found: dict[str, str] = {}
+        with self._database.read() as connection:
+            for chunk in _chunks(record_ids, _ASKED_AT_ONCE):
+                found.update((one, into) for one, into in connection.execute(_CURRENT, {"records": chunk}))
+        return found
+
+    def moves(self, *, at_once: int = 10_000) -> Iterator[RecordOf]:
+        """Gives every record's history of belonging, by record and time."""
+        query = select(_OF.c.record_id, _OF.c.token, _OF.c.into_id, _OF.c.since, _OF.c.until).order_by(
+            _OF.c.record_id, _OF.c.since
+        )
+        after: tuple[str, datetime] | None = None
+        while True:
+            page = query.limit(at_once)
+            if after is not None:
+                page = page.where(
+                    (_OF.c.record_id > after[0]) | ((_OF.c.record_id == after[0]) & (_OF.c.since > after[1]))
+                )
+            with self._database.read() as connection:
+                rows = [RecordOf(*row) for row in connection.execute(page)]
+            yield from rows
+            if len(rows) < at_once:
+                return
+            after = rows[-1].record_id, rows[-1].since
+
+    def merge(self, pairs: Sequence[tuple[str, str]], *, now: datetime) -> None:
+        """Makes persons part of others: identifiers and records of the first of each pair go to the second."""
+        for chunk in _chunks(pairs, _FEW):
+            with self._database.write() as connection:
+                moving: dict[str, tuple[str, str]] = {}
+                for person, into in chunk:
+                    connection.execute(update(_MAP).where(_MAP.c.person_id == person).values(person_id=into))
+                    rows = connection.execute(
+                        select(_OF.c.record_id, _OF.c.token).where(_OF.c.into_id == person, _OF.c.until.is_(None))
+                    )
+                    moving[person] = person.partition(":")[2], into
+                    moving.update((record, (token, into)) for record, token in rows)
+                _move(connection, self._database, moving, now)
+
+    def follow(self, moved: Mapping[str, tuple[Identified, str]], *, now: datetime) -> None:
+        """Moves identifiers to other persons without a merge; what they claimed and their records follow them.
+
+        Args:
+            moved: By token: the identifier as it is now, and its own record.
+            now: When.
+        """
+        for chunk in _chunks(moved.values(), _FEW):
+            with self._database.write() as connection:
+                moving: dict[str, tuple[str, str]] = {}
+                for one, own in chunk:
+                    self._put(connection, [one])
+                    connection.execute(
+                        update(_MAP).where(_MAP.c.claimed_by == one.token).values(person_id=one.person_id)
+                    )
+                    followers = connection.scalars(select(_MAP.c.token).where(_MAP.c.claimed_by == one.token))
+                    tokens = [one.token, *followers]
+                    rows = connection.execute(
+                        select(_OF.c.record_id, _OF.c.token).where(_OF.c.token.in_(tokens), _OF.c.until.is_(None))
+                    )
+                    moving[own] = one.token, one.person_id
+                    moving.update((record, (token, one.person_id)) for record, token in rows)
+                _move(connection, self._database, moving, now)
+
+    def keep(self, identified: Iterable[Identified]) -> None:
+        """Keeps identifiers, new and changed."""
+        for chunk in _chunks(identified, _ROWS_AT_ONCE):
+            with self._database.write() as connection:
+                self._put(connection, chunk)
+
+    def belong(self, records: Mapping[str, tuple[str, str]], *, now: datetime) -> None:
+        """Keeps which records belong to another person than their own.
+
+        Args:
+            records: Token and person by record.
+            now: Since when, where it is new.
+        """
+        present = self.persons(list(records))
+        new = [(record, of) for record, of in records.items() if present.get(record) != of[1]]
+        for chunk in _chunks(new, _ROWS_AT_ONCE):
+            with self._database.write() as connection:
+                _move(connection, self._database, dict(chunk), now)
+
+    def forget(self, tokens: Collection[str]) -> int:
+        """Takes identifiers out, and the records that were theirs; gives how many identifiers went."""
+        gone = 0
+        for chunk in _chunks(tokens, _ASKED_AT_ONCE):
+            with self._database.write() as connection:
+                connection.execute(_OF.delete().where(_OF.c.token.in_(chunk)))
+                gone += connection.execute(_MAP.delete().where(_MAP.c.token.in_(chunk))).rowcount
+        return gone
+
+    def _put(self, connection: Connection, identified: Sequence[Identified]) -> None:
+        names = _MAP.c.keys()
+        insert = self._database.insert(_MAP)
+        changed = {name: insert.excluded[name] for name in names if name != "token"}
+        values = [{name: getattr(one, name) for name in names} for one in identified]
+        connection.execute(insert.on_conflict_do_update(index_elements=["token"], set_=changed), values)
+
+
+def _move(connection: Connection, database: Database, moving: Mapping[str, tuple[str, str]], now: datetime) -> None:
+    current: dict[str, str] = {}
+    for asked in _chunks(moving, _ASKED_AT_ONCE):
+        current.update((one, into) for one, into in connection.execute(_CURRENT, {"records": asked}))
+    new = {record: of for record, of in moving.items() if current.get(record, record) != of[1]}
+    ends = [{"ending": record} for record in new if record in current]
+    if ends:
+        ending = update(_OF).where(_OF.c.record_id == bindparam("ending"), _OF.c.until.is_(None)).values(until=now)
+        connection.execute(ending, ends)
+    if new:
+        insert = database.insert(_OF)
+        again = {"token": insert.excluded.token, "into_id": insert.excluded.into_id, "until": None}
+        rows = [
+            {"record_id": record, "since": now, "until": None, "token": token, "into_id": into}
+            for record, (token, into) in new.items()
+        ]
+        connection.execute(insert.on_conflict_do_update(index_elements=["record_id", "since"], set_=again), rows)
+
+
+def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    left = iter(items)
+    while chunk := list(islice(left, size)):
+        yield chunk
