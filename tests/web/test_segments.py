@@ -193,7 +193,8 @@ def test_putting_away_can_be_undone_at_once_and_later(client: httpx.Client, shop
     answer = post(client, "/segments/rising/restore", {}, form="/segments")
     assert (answer.status_code, answer.headers["location"]) == (303, "/segments/rising")
     assert shop.state.segments.get("rising").archived_at is None
-    assert [row.what for row in shop.state.audit.rows(limit=10_000)][-2:] == ["segment.archive", "segment.restore"]
+    kept = [row.what for row in shop.state.audit.rows(limit=10_000) if row.what.startswith("segment.")]
+    assert kept[-2:] == ["segment.archive", "segment.restore"]
     assert post(client, "/segments/rising/restore", {}, form="/segments").status_code == 404
 
 
