@@ -36,6 +36,7 @@ _OTHER_PLACES = ("log.db", "live.db", "serving.db")
 _ORPHANS = timedelta(minutes=10)
 _HANDED_OUT = ("segment.export", "plan.export", "table.export")
 _TOLD = 100
+_DOWNLOADS = (".csv", ".xlsx", ".zip")  # the engine's own files are its own to remove
 _STALE = "stale.json"
 
 _WHY = {
@@ -130,7 +131,7 @@ def _temporary(shop: Shop) -> int:
     removed, border = 0, system_clock().timestamp() - _ORPHANS.total_seconds()
     for path in shop.spill.glob("*") if shop.spill.is_dir() else ():
         with suppress(FileNotFoundError):
-            if path.is_file() and path.stat().st_mtime < border:
+            if path.suffix in _DOWNLOADS and path.is_file() and path.stat().st_mtime < border:
                 path.unlink()
                 removed += 1
     for note in shop.spill.glob("uploads/*/*.json"):
