@@ -11,6 +11,7 @@ from shopkeeper.app.person_now import PersonNow, live_document, person_now, reco
 from shopkeeper.app.shop import open_shop
 from shopkeeper.base.errors import MissingError
 from tests.service import Running, running
+from tests.web.conftest import token
 
 _PATIENCE = 20.0
 
@@ -85,3 +86,16 @@ def test_the_api_gives_the_live_part_of_one_whom_no_run_has_seen(service: Runnin
         assert (found["live"]["searches"], found["live"]["today"]) == (["oat"], {"Products Searched": 1})
         assert found["live"]["log_position"] > 0
         assert client.get("/api/v1/persons/app:nobody").status_code == 404
+        headers = {"origin": service.url, "x-csrf-token": token(client, "/people")}
+        question = {"kind": "user", "value": "bob"}
+        answer = client.post("/api/v1/persons/lookup", json=question, headers=headers)
+        assert (answer.status_code, answer.json()) == (200, {"person_ids": [bob]}), answer.text
+        nobody = client.post("/api/v1/persons/lookup", json={"kind": "phone", "value": "13700000000"}, headers=headers)
+        assert nobody.status_code == 404
+        assert "13700000000" not in nobody.text
+    with open_shop(service.folder) as shop:
+        rows = [row for row in shop.state.audit.rows() if row.what == "person.lookup"]
+    assert [(row.target, row.detail) for row in rows] == [
+        (bob, {"kind": "user", "found": 1}),
+        ("nobody", {"kind": "phone", "found": 0}),
+    ]

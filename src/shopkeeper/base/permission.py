@@ -12,6 +12,7 @@ PERMISSIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "overview.read": ("see the figures of the whole chain", "查看全企业总览"),
         "report.read": ("read the morning report", "查看早报"),
         "people.read": ("see single persons", "查看单个会员"),
+        "people.lookup": ("find the person of a phone number or another identifier", "按手机号等标识查找会员"),
         "people.overview": ("see the lifecycle and coverage of all people", "查看全部会员的生命周期与覆盖率"),
         "cuts.write": ("change the cut-points of lifecycle and RFM", "修改生命周期与 RFM 的分界"),
         "segments.read": ("see and count audiences", "查看和计数人群包"),
@@ -117,7 +118,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
             "service desk",
             "客服",
             Reach.CHAIN,
-            frozenset({"people.read", "person.unmask", "consent.write", "requests.manage"}),
+            frozenset({"people.read", "people.lookup", "person.unmask", "consent.write", "requests.manage"}),
         ),
         "regional_manager": Role("regional manager", "区域经理", Reach.BRANCH, _OF_PLACES),
         "supervisor": Role("supervisor", "督导", Reach.BRANCH, _OF_PLACES),
@@ -130,6 +131,15 @@ ROLES: Mapping[str, Role] = MappingProxyType(
 """Every role by its word."""
 
 KEY_SCOPES = frozenset(
-    {"report.read", "people.read", "segments.read", "person.unmask", "consent.write", "requests.manage"}
+    {
+        "report.read",
+        "people.read",
+        "people.lookup",
+        "segments.read",
+        "segments.export",
+        "person.unmask",
+        "consent.write",
+        "requests.manage",
+    }
 )
 """What an API key may be given beside `collect`: what routes of the API ask for."""

@@ -14,6 +14,7 @@ from shopkeeper.app.pages.personal import Personal, masked_fields, revealed_fiel
 from shopkeeper.app.pages.scores import Score, scores_of
 from shopkeeper.app.pages.segments import SegmentRow, segment_page, segments
 from shopkeeper.app.pages.timeline import Entry, timeline
+from shopkeeper.app.person_lookup import lookup
 from shopkeeper.app.person_now import PersonNow, live_document, person_now, record_parts
 from shopkeeper.app.report import report
 from shopkeeper.app.report_document import report_document
@@ -57,6 +58,21 @@ class PersonAnswer(BaseModel):
     scores: list[Score]
     personal: list[Personal]
     live: dict[str, Any] | None
+
+
+class IdentifierQuestion(BaseModel):
+    """An identifier to look up."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str = Field(description="Its kind, such as phone, email or member_no", max_length=20)
+    value: str = Field(description="The identifier as it was written", min_length=1, max_length=512)
+
+
+class PersonsFound(BaseModel):
+    """The persons that have an identifier; several where loaded records share it."""
+
+    person_ids: list[str]
 
 
 class TimelinePage(BaseModel):
@@ -126,6 +142,13 @@ def list_persons(
     found = people(request.app.state.shop, chosen, cursor=cursor, limit=limit, scope=scope_of_request(request))
     rows = [PersonSummary(person_id=row.person_id, traits=dict(row.traits)) for row in found.rows]
     return PeoplePage(as_of=found.as_of, total=found.total, people=rows, cursor=found.cursor)
+
+
+@router.post("/persons/lookup", dependencies=[may("people.lookup")])
+def lookup_person(request: Request, visitor: SignedIn, question: IdentifierQuestion) -> PersonsFound:
+    """The persons that have an identifier; it stands in no address, and each look leaves a row in the audit log."""
+    found = lookup(request.app.state.shop, question.kind, question.value, by=visitor.name)
+    return PersonsFound(person_ids=list(found))
 
 
 @router.get("/persons/{person_id}", dependencies=[may("people.read")])

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from shopkeeper.app.live_segments import changes_after
+from shopkeeper.web.permit import may
 from shopkeeper.web.problem import PROBLEMS
 from shopkeeper.web.signed_in import SignedIn
 
@@ -34,7 +35,7 @@ class SegmentChanges(BaseModel):
     cursor: int
 
 
-@router.get("/segments/{name}/changes")
+@router.get("/segments/{name}/changes", dependencies=[may("segments.export")])
 def list_segment_changes(
     request: Request,
     _visitor: SignedIn,
