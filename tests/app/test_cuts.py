@@ -1,6 +1,7 @@
 """Cut-points are versions: who set them, when, what before; `run` uses the newest and does again what hangs on it."""
 
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -34,11 +35,11 @@ def _lines() -> list[dict[str, object]]:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    made = init(tmp_path / "shop", {"engine.memory_limit": "1GB"})
-    fill(made, "order_line", _lines())
-    fill(made, "store", [{"store_id": "s0", "name": "North"}, {"store_id": "s1", "name": "South"}])
-    return made
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with init(tmp_path / "shop", {"engine.memory_limit": "1GB"}) as made:
+        fill(made, "order_line", _lines())
+        fill(made, "store", [{"store_id": "s0", "name": "North"}, {"store_id": "s1", "name": "South"}])
+        yield made
 
 
 def _stages(shop: Shop) -> dict[str, int]:
@@ -59,12 +60,15 @@ def test_an_edited_file_is_a_version_until_a_person_sets_one(shop: Shop) -> None
     run(shop, until="profile")
     file = shop.folder / "shopkeeper.toml"
     file.write_text(file.read_text().replace("# sleeping_days = 90", "sleeping_days = 80"))
-    edited = open_shop(shop.folder)
-    assert (newest(edited, "lifecycle").number, newest(edited, "lifecycle").changed) == (2, {"sleeping_days": (90, 80)})
-    save_cuts(edited, "lifecycle", {"sleeping_days": 70}, by="ann", now=NOW)
-    assert [(each.number, each.set_by) for each in versions(edited, "lifecycle")] == [(3, "ann"), (2, FILE), (1, FILE)]
+    with open_shop(shop.folder) as edited:
+        latest = newest(edited, "lifecycle")
+        assert (latest.number, latest.changed) == (2, {"sleeping_days": (90, 80)})
+        save_cuts(edited, "lifecycle", {"sleeping_days": 70}, by="ann", now=NOW)
+        kept = [(each.number, each.set_by) for each in versions(edited, "lifecycle")]
+        assert kept == [(3, "ann"), (2, FILE), (1, FILE)]
     file.write_text(file.read_text().replace("sleeping_days = 80", "sleeping_days = 60"))
-    assert newest(open_shop(shop.folder), "lifecycle").set_by == "ann", "what a person set is not undone by the file"
+    with open_shop(shop.folder) as again:
+        assert newest(again, "lifecycle").set_by == "ann", "what a person set is not undone by the file"
 
 
 def test_run_uses_the_newest_and_does_again_what_depends_on_it(shop: Shop) -> None:
