@@ -67,7 +67,7 @@ class LiveReader:
             raise StorageError(
                 f"the log begins at {batches[0].position}, live state ends at {after}",
                 place=str(self._store.file),
-                next_step="rebuild live state from the lake and the log",
+                next_step="put back the live.db of before; it cannot be made from a part of the log",
             )
         logged = logged_events(batches)
         touches = self._link(logged, datetime.fromtimestamp(batches[-1].received_at, UTC))

@@ -136,7 +136,7 @@ class LiveStore:
             raise StorageError(
                 f"the live state is of form {form}, not {_FORM}",
                 place=str(self.file),
-                next_step=f"stop the worker and remove {self.file}: it is rebuilt from the log",
+                next_step=f"stop the worker and remove {self.file}: it is made again from an untrimmed log",
             )
         self._connection.executescript(
             f"""
