@@ -22,7 +22,7 @@ from shopkeeper.collect.sealed import seal
 from shopkeeper.storage.log import Batch, Entry, Outcome, Status
 from shopkeeper.storage.state.api_keys import ApiKey, looks_like_key
 
-__all__ = ["Answer", "Reception", "Result", "Sender", "reception_of"]
+__all__ = ["Answer", "Reception", "Result", "Sender", "read_shop_plan", "reception_of"]
 
 _KEY_SECONDS = timedelta(seconds=5)
 """A revoked key may still be taken for so long."""
@@ -189,9 +189,17 @@ def reception_of(shop: Shop) -> Reception:
     Raises:
         FaultsError: The tracking plan is wrong.
     """
+    return Reception(shop, client_of(shop), read_shop_plan(shop))
+
+
+def read_shop_plan(shop: Shop) -> Plan:
+    """Reads the tracking plan of a shop; one without a plan allows all.
+
+    Raises:
+        FaultsError: It is wrong.
+    """
     file = shop.folder / FILE_NAME
-    plan = read_plan(file.read_text(encoding="utf-8") if file.exists() else None, str(file))
-    return Reception(shop, client_of(shop), plan)
+    return read_plan(file.read_text(encoding="utf-8") if file.exists() else None, str(file))
 
 
 def _sender(key: ApiKey | None) -> Sender | None:

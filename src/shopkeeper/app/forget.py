@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from shopkeeper.app.lake_erasure import drop_bodies, erase_from_lake
+from shopkeeper.app.live_erasure import forget_live, forget_map
 from shopkeeper.app.receipt import Kept, Receipt
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_person, mark_of, traces_of
@@ -27,10 +28,10 @@ WAIT = timedelta(minutes=10)
 """How long files stay for those who read them."""
 
 Reach = Callable[[Shop, Traces], Mapping[str, int]]
-REACHES: Mapping[str, Reach] = {}
+REACHES: Mapping[str, Reach] = {"live.db": forget_live}
 """Further places by the name of their file in the shop: each is given the person's traces and says what it removed.
 
-The log, the live state and the serving set add theirs here; one that is there and not named is told as not reached.
+The log and the serving set add theirs here; one that is there and not named is told as not reached.
 """
 _OTHER_PLACES = ("log.db", "live.db", "serving.db")
 _ORPHANS = timedelta(minutes=10)
@@ -71,14 +72,15 @@ def forget(
     removed["vault"] = {"values": _vault(shop, traces)}
     # One without a person is of an erasure that was killed before it could close it.
     requests = [each for each in shop.state.requests.all(state="open") if each.person_id in (person_id, None)]
-    removed["state"] = forget_persons(shop.state.database, traces.person_ids)
+    found = {**forget_map(shop, traces), **forget_persons(shop.state.database, traces.person_ids)}
+    removed["state"] = {name: rows for name, rows in found.items() if rows}
     removed["temporary"] = {"files": _temporary(shop)}
     removed["models"] = {"versions": _models(shop)}
     not_reached = []
     for place in _OTHER_PLACES:
-        if place in REACHES:
+        if place in REACHES and (shop.folder / place).exists():
             removed[place] = dict(REACHES[place](shop, traces))
-        elif (shop.folder / place).exists():
+        if place not in REACHES and (shop.folder / place).exists():
             not_reached.append(place)
     # The lake is last: while it names the person, an erasure that was killed goes on when done again.
     counts, gone = erase_from_lake(shop.lake, shop.duckdb, traces)

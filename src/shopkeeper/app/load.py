@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from shopkeeper.app.event_replay import replay_events
 from shopkeeper.app.lease import loading
 from shopkeeper.app.log import logger, noted
 from shopkeeper.app.shop import Shop, now
@@ -271,6 +272,8 @@ def replay(
     shop: Shop, table: str, *, source: str, mapping: Path | None = None, ids: Sequence[str] = (), replace: bool = False
 ) -> Receipt:
     """Lets refused rows of a table in again after a fix; those that still break the contract keep waiting."""
+    if table == "event":
+        return replay_events(shop, source=source or None, ids=ids)
     _loadable(table)
     if mapping is None:
         saved = shop.state.mappings.find(source, table)

@@ -13,6 +13,8 @@ import pyarrow as pa
 from shopkeeper.base.clock import Clock, business_day, system_clock
 from shopkeeper.base.errors import AlreadyThereError, DataError, MissingError, StorageError
 from shopkeeper.base.settings import FILE_NAME, Settings, commented_toml, read_settings
+from shopkeeper.collect.plan import FILE_NAME as PLAN_FILE
+from shopkeeper.collect.plan import commented_plan
 from shopkeeper.collect.safe import Vault, open_vault
 from shopkeeper.schema.query import Query, Value
 from shopkeeper.schema.tables import table as declared_table
@@ -205,7 +207,7 @@ class Shop:
 
 
 def init(folder: Path, values: Mapping[str, Any] | None = None) -> Shop:
-    """Makes a shop folder: settings, keys, empty lake and state.
+    """Makes a shop folder: settings, tracking plan, keys, empty lake and state.
 
     Args:
         folder: Where; it must not hold anything yet.
@@ -223,6 +225,7 @@ def init(folder: Path, values: Mapping[str, Any] | None = None) -> Shop:
     make_keys(folder / "keys")
     (folder / "models").mkdir()
     (folder / FILE_NAME).write_text(text, encoding="utf-8")
+    (folder / PLAN_FILE).write_text(commented_plan(), encoding="utf-8")
     shop = open_shop(folder)
     _ = shop.lake, shop.state, shop.vault
     return shop

@@ -33,11 +33,13 @@ def records_of(shop: Shop, person_id: str) -> tuple[tuple[str, str], ...]:
         name="records",
         person=person_id,
     )
-    found = tuple((row["source"], row["customer_id"]) for row in shop.arrow(query).to_pylist())
-    if found:
-        return found
-    source, separator, customer_id = person_id.partition(":")
-    record = (source.replace("%3A", ":").replace("%25", "%"), customer_id)
+    known = {(row["source"], row["customer_id"]) for row in shop.arrow(query).to_pylist()}
+    if shop.state.identifiers.of(person_id):
+        known |= {_record(record) for record in shop.state.identifiers.records(person_id)}
+    if known:
+        return tuple(sorted(known))
+    separator, record = ":" in person_id, _record(person_id)
+    customer_id = record[1]
     if separator and customer_id and (shop.vault.of(subject(*record)) or _is_known(shop, *record)):
         return (record,)
     was_erased = bool(shop.vault.tombstoned(subjects=[barred_person(person_id)]))
@@ -54,7 +56,8 @@ def traces_of(shop: Shop, person_id: str) -> Traces:
         MissingError: There is no such person.
     """
     records = records_of(shop, person_id)
-    return Traces((person_id,), records, tokens_of(shop, records))
+    live = {one.token for one in shop.state.identifiers.of(person_id)}
+    return Traces((person_id,), records, tuple(sorted({*tokens_of(shop, records), *live})))
 
 
 def tokens_of(shop: Shop, records: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
@@ -78,6 +81,12 @@ def tokens_of(shop: Shop, records: tuple[tuple[str, str], ...]) -> tuple[str, ..
     # Where a source has no ids of its own, the record's id is a token itself.
     named = {customer_id for _, customer_id in records if _is_token(customer_id)}
     return tuple(sorted((held - shared) | named))
+
+
+def _record(record_id: str) -> tuple[str, str]:
+    """The source and customer id of a record by its id."""
+    source, _, customer_id = record_id.partition(":")
+    return source.replace("%3A", ":").replace("%25", "%"), customer_id
 
 
 def _is_token(text: str) -> bool:

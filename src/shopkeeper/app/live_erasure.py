@@ -1,0 +1,25 @@
+"""A person leaves live state: their records, their identifiers, and their places in segments that run live."""
+
+from collections.abc import Mapping
+from contextlib import closing
+
+from shopkeeper.app.live import LIVE_FILE
+from shopkeeper.app.shop import Shop
+from shopkeeper.privacy.reach import Traces
+from shopkeeper.storage.live import LiveStore
+
+__all__ = ["forget_live", "forget_map"]
+
+
+def forget_live(shop: Shop, traces: Traces) -> Mapping[str, int]:
+    """Takes a person's records out of live state; their bytes are overwritten."""
+    with closing(LiveStore(shop.folder / LIVE_FILE)) as live:
+        return {"records": live.forget(traces.tokens)}
+
+
+def forget_map(shop: Shop, traces: Traces) -> Mapping[str, int]:
+    """Takes a person's identifiers out of the map, and the person out of the segments that run live."""
+    return {
+        "identifiers": shop.state.identifiers.forget(traces.tokens),
+        "live_segments": shop.state.live_segments.erase(traces.person_ids),
+    }
