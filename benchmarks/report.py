@@ -91,9 +91,11 @@ better of the two baselines. Everything about the model was chosen on earlier ca
         "collect",
         "Taking events in",
         """
-Requests of a hundred events over 8 connections, and of one over 64, one event in ten with a phone number in a text, to one web process and the process that writes the log;
-the load generator runs on the same two cores, and the log holds five million ids before. Held against the same code with a list in the log's place.
-Beside them: a server that only decodes the JSON, raw SQLite with a row of a batch's size a commit (WAL, FULL), and a raw file with an fsync after each batch.
+Requests of a hundred events over 8 connections, and of one over 64, one event in ten with a phone number in a text, to
+one web process and the process that writes the log; the load generator runs on the same two cores, and the log holds
+five million ids before. Held against the same code with a list in the log's place. Beside them: a server that only
+decodes the JSON, raw SQLite with a row of a batch's size a commit (WAL, FULL), and a raw file with an fsync after each
+batch.
 """,
     ),
 )
