@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,12 @@ NOON = 1_772_366_400.0  # 2026-03-01 12:00 UTC
 DAY = 86_400.0
 
 _Given = TypeVar("_Given")
+
+
+def in_own_loop(asked: Coroutine[Any, Any, _Given]) -> _Given:
+    """Runs a coroutine in a thread of its own: in some workers Playwright keeps a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, asked).result()
 
 
 def entry(message_id: str, content: str = "", source: str = "till") -> Entry:

@@ -22,7 +22,7 @@ from shopkeeper.storage.log_place import LONGEST_PATH, socket_of
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.log_service import Limits, run_log
 from shopkeeper.storage.log_sqlite import SqliteLog
-from tests.storage.log_parts import ServedLog, batch
+from tests.storage.log_parts import ServedLog, batch, in_own_loop
 
 SERVER = (
     "import sys; from pathlib import Path; from shopkeeper.storage.log_service import run_log\n"
@@ -221,7 +221,7 @@ def test_a_sender_goes_on_after_the_writer_was_killed_and_started_again(short_pa
         process.terminate()
         process.communicate(timeout=20)
 
-    asyncio.run(send())
+    in_own_loop(send())
 
 
 def test_a_second_service_of_the_same_log_is_refused_and_takes_no_socket_away(short_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_the_folder_of_the_socket_is_this_users_alone(
 
 def test_the_sender_of_a_log_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="cannot be reached"):
-        asyncio.run(LogClient(tmp_path / "s").append(batch("a")))
+        in_own_loop(LogClient(tmp_path / "s").append(batch("a")))
 
 
 def test_an_unknown_fault_ends_the_service_and_leaves_nobody_waiting(

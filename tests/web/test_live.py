@@ -74,7 +74,7 @@ def test_the_api_gives_the_live_part_of_one_whom_no_run_has_seen(service: Runnin
     service.post("/v1/batch", {"batch": [_track("Products Searched", 9, userId="bob", properties={"query": "oat"})]})
     with open_shop(service.folder) as shop:
         bob = f"app:{shop.tokens.token('user', 'bob')}"
-        user = shop.state.users.add("eve", "correct horse battery", "owner", now=shop.clock())
+        user = shop.state.users.add("eve", "correct horse battery", "admin", now=shop.clock())
         session, _ = shop.state.sessions.start(user.id, now=shop.clock())
     assert _once(service, bob, 1).person_id == bob
     with httpx.Client(base_url=service.url, cookies={"shopkeeper_session": session}, timeout=60) as client:

@@ -121,7 +121,8 @@ def test_each_role_gets_what_its_table_says(
             allowed = route.permission == SELF or route.permission in ROLES[role].permissions
             assert (answer.status_code != 403) == allowed, (route, answer.status_code)
             assert answer.status_code < 500, route
-            if allowed and route.method == "GET" and "{" not in route.path:
+            # The consents of a person name the person in the query, which is missing here.
+            if allowed and route.method == "GET" and "{" not in route.path and route.path != "/api/v1/consents":
                 assert answer.status_code == 200, route
 
 

@@ -92,6 +92,15 @@ def test_a_reason_unmasks_for_who_may(role: str, shop: Shop, served: str) -> Non
             assert short.status_code == 422
 
 
+_RIGHT: dict[str, dict[str, object]] = {
+    "/api/v1/segments/preview": {"tree": {"all": []}},
+    "/api/v1/persons/{person_id}/unmask": {"reason": "calls back"},
+    "/api/v1/persons/lookup": {"kind": "phone", "value": "13700000000"},
+    "/api/v1/consents": {"person_id": "till:7", "purpose": "marketing", "channel": "sms", "granted": False},
+    "/api/v1/requests": {"person_id": "till:7", "kind": "access"},
+}
+
+
 @pytest.mark.parametrize("hidden", ["tenant_id", "role", "is_admin"])
 def test_hidden_fields_of_every_body_are_refused(hidden: str, shop: Shop, served: str) -> None:
     with asking_as(shop, served, "admin") as client:
@@ -103,15 +112,12 @@ def test_hidden_fields_of_every_body_are_refused(hidden: str, shop: Shop, served
             for method, said in methods.items()
             if path.startswith("/api/v1/") and "requestBody" in said
         ]
-        assert len(bodies) >= 2
-        right = {"tree": {"all": []}, "reason": "calls back"}
+        assert {path for path, _ in bodies} == set(_RIGHT), "a route with a body needs a right one here"
         for path, method in bodies:
-            name = described["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-            wanted = described["components"]["schemas"][name.rsplit("/", 1)[1]]["properties"]
-            body = {key: right[key] for key in wanted}
             where = path.replace("{person_id}", "till:7")
-            assert client.request(method, where, json=body, headers=headers).status_code == 200, path
-            answer = client.request(method, where, json={**body, hidden: True}, headers=headers)
+            right = client.request(method, where, json=_RIGHT[path], headers=headers)
+            assert right.status_code in (200, 404), (path, right.text)
+            answer = client.request(method, where, json={**_RIGHT[path], hidden: True}, headers=headers)
             assert answer.status_code == 422, path
 
 
@@ -119,7 +125,7 @@ def test_the_keys_of_an_answer_are_these(shop: Shop, served: str) -> None:
     for role in ("admin", "marketer", "service", "analyst"):
         with asking_as(shop, served, role) as client:
             person = client.get("/api/v1/persons/till:7").json()
-            assert set(person) == {"person_id", "as_of", "records", "traits", "scores", "personal"}
+            assert set(person) == {"person_id", "as_of", "records", "traits", "scores", "personal", "live"}
             assert set(person["personal"][0]) == {"kind", "value"}
             assert set(person["records"][0]) == {"source", "customer_id", "method"}
             listed = client.get("/api/v1/persons").json()
