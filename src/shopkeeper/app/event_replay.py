@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from shopkeeper.app.api_key import list_keys
 from shopkeeper.app.collect import read_shop_plan
@@ -62,7 +63,9 @@ def replay_events(shop: Shop, *, source: str | None = None, ids: Sequence[str] =
         finally:
             await log.close()
 
-    asyncio.run(send())
+    # In a thread of its own: whoever calls may have an event loop running.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(send())).result()
     settle_refused(shop.lake, shop.duckdb, shop.vault, settled, now(shop))
     accepted = statuses[Status.ACCEPTED]
     return Receipt(
