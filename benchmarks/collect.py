@@ -95,6 +95,7 @@ def _store(shop: Shop) -> None:
 @contextmanager
 def _serving(folder: Path, kind: str) -> Iterator[int]:
     with closing(socket.create_server(("127.0.0.1", 0), backlog=512)) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `serve` does
         fd = listener.fileno()
         words = [[sys.executable, "-m", "benchmarks.collect_server", str(folder), str(fd), kind]]
         if kind == "log":
