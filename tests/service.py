@@ -54,7 +54,9 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, settings: Mapping[str, str] | None = None, workers: int = 1) -> Iterator[Running]:
+def running(
+    folder: Path, settings: Mapping[str, str] | None = None, workers: int = 1, ends: int = 0
+) -> Iterator[Running]:
     """Makes a shop and serves it until the block ends."""
     values = {"chain.time_zone": "Asia/Shanghai", "engine.memory_limit": "500MB"}
     with init(folder, values) as shop:
@@ -63,15 +65,15 @@ def running(folder: Path, settings: Mapping[str, str] | None = None, workers: in
         server_key = create_key(shop, ["collect"], source="app")[1]
         browser_key = create_key(shop, ["collect"], source="web", is_browser=True)[1]
     environment = os.environ | {"SHOPKEEPER_SCHEDULE__ENABLED": "false"} | dict(settings or {})
-    with serving(folder, environment, workers) as (process, url):
+    with serving(folder, environment, workers, ends) as (process, url):
         yield Running(folder, url, server_key, browser_key, process)
 
 
 @contextmanager
 def serving(
-    folder: Path, environment: Mapping[str, str], workers: int = 1
+    folder: Path, environment: Mapping[str, str], workers: int = 1, ends: int = 0
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Serves a shop that is there; gives the process and where it answers."""
+    """Serves a shop that is there; gives the process and where it answers. It must end with a code, 0 unless said."""
     command = [sys.executable, "-m", "shopkeeper", "serve", "--shop", str(folder), "--port", "0"]
     process = subprocess.Popen(
         [*command, "--workers", str(workers)],
@@ -85,7 +87,7 @@ def serving(
         _wait_until_ready(process, url)
         yield process, url
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(60) == ends
     finally:
         if process.poll() is None:
             process.kill()

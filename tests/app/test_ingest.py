@@ -154,6 +154,24 @@ def test_an_id_older_than_the_log_remembers_has_no_second_effect(tmp_path: Path,
     assert _ids(shop) == ["id1", "id2"]
 
 
+def test_more_known_ids_than_are_loaded_at_once_do_not_stop_the_loader(
+    tmp_path: Path, shop: Shop, log: SqliteLog
+) -> None:
+    old = NOW - timedelta(days=120)
+    known = [_track(number) | {"timestamp": old.isoformat()} for number in range(5)]
+    _send(shop, log, *known, at=old)
+    Loader(shop, log).load()
+    with SqliteLog(tmp_path / "later.db") as later:
+        _send(shop, later, _track(100), source="filler")
+        for each in known:
+            _send(shop, later, each)
+        _send(shop, later, _track(9))
+        loader = Loader(shop, later, Pace(events=2, seconds=0))
+        for _ in range(6):
+            loader.step()
+    assert _ids(shop) == ["id0", "id1", "id2", "id3", "id4", "id9"]
+
+
 def test_it_waits_until_it_is_time_or_enough_has_come(shop: Shop, log: SqliteLog) -> None:
     loader = Loader(shop, log, Pace(events=3, seconds=3_600))
     _send(shop, log, _track(1))

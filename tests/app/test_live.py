@@ -14,10 +14,11 @@ import msgspec
 import pytest
 
 from shopkeeper.app.live import LiveReader, rebuild
+from shopkeeper.base.clock import microseconds
 from shopkeeper.base.errors import StorageError
 from shopkeeper.collect.orders import Days, order_lines
 from shopkeeper.identity.link import kind_of
-from shopkeeper.profile.live import decode_live, join, microseconds
+from shopkeeper.profile.live import decode_live, join
 from shopkeeper.profile.live_view import LiveView, live_view
 from shopkeeper.schema.event import Event, Identifier
 from shopkeeper.storage.live import LiveStore

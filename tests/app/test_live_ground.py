@@ -11,11 +11,11 @@ from shopkeeper.app.pages.reading import rows, stands_at
 from shopkeeper.app.run import run
 from shopkeeper.app.segment import add_starters
 from shopkeeper.app.shop import Shop, init
-from shopkeeper.base.clock import end_of_day
+from shopkeeper.base.clock import end_of_day, microseconds
 from shopkeeper.schema.query import Query
 from shopkeeper.segment.compile import members
 from shopkeeper.segment.document import to_document
-from shopkeeper.segment.history import Line, Person, Redemption, Scored, microseconds, ten_thousandths
+from shopkeeper.segment.history import Line, Person, Redemption, Scored, ten_thousandths
 from shopkeeper.segment.line import parse
 from shopkeeper.segment.live import live_audience
 from shopkeeper.segment.starter import starters

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from shopkeeper.app.live_segments import MOST_LIVE, LiveSet, Touched, live_set, reconcile, retire, take_turn
+from shopkeeper.base.clock import microseconds
 from shopkeeper.segment.document import to_document
-from shopkeeper.segment.history import Happening, Line, Person, microseconds
+from shopkeeper.segment.history import Happening, Line, Person
 from shopkeeper.segment.line import parse
 from shopkeeper.segment.view import Ground
 from shopkeeper.storage.state import State

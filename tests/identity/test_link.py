@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shopkeeper.base.clock import microseconds
 from shopkeeper.identity.book import Book
 from shopkeeper.identity.link import kind_of, link, rank, record_id
-from shopkeeper.profile.live import microseconds
 from shopkeeper.schema.event import Event, EventType, Identifier
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

@@ -8,7 +8,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopkeeper.profile.live import Keep, LineTouch, LiveState, Touch, decode_live, encode_live, join, microseconds
+from shopkeeper.base.clock import microseconds
+from shopkeeper.profile.live import Keep, LineTouch, LiveState, Touch, decode_live, encode_live, join
 from shopkeeper.profile.live_touch import touch_of
 from shopkeeper.profile.live_view import CartItem, Coupon, LiveView, lines_of, live_view
 from shopkeeper.schema.event import Event

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from shopkeeper.base.clock import end_of_day
+from shopkeeper.base.clock import end_of_day, microseconds
 from shopkeeper.segment import live_act
 from shopkeeper.segment.compile import members
-from shopkeeper.segment.history import microseconds
 from shopkeeper.segment.line import parse
 from shopkeeper.segment.live import live_audience
 from shopkeeper.segment.live_act import _span

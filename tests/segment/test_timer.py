@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from shopkeeper.segment.history import Happening, Line, Person, instant, microseconds
+from shopkeeper.base.clock import instant, microseconds
+from shopkeeper.segment.history import Happening, Line, Person
 from shopkeeper.segment.line import parse
 from shopkeeper.segment.live import LiveAudience, live_audience
 from shopkeeper.segment.timer import next_change

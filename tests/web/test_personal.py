@@ -116,7 +116,8 @@ def test_hidden_fields_of_every_body_are_refused(hidden: str, shop: Shop, served
         for path, method in bodies:
             where = path.replace("{person_id}", "till:7")
             right = client.request(method, where, json=_RIGHT[path], headers=headers)
-            assert right.status_code in (200, 404), (path, right.text)
+            # The right question for somebody nobody knows is answered so; all others are done.
+            assert right.status_code == (404 if path.endswith("/lookup") else 200), (path, right.text)
             answer = client.request(method, where, json={**_RIGHT[path], hidden: True}, headers=headers)
             assert answer.status_code == 422, path
 

@@ -85,6 +85,8 @@ class Loader:
         self._holder = f"{socket.gethostname()}-{uuid4().hex[:8]}"
         self._last: datetime | None = None
         self._commits = 0
+        self._passed = 0
+        self._counted = (0, 0, 0)
 
     def step(self) -> bool:
         """Loads when it is time; says whether more waits already."""
@@ -92,10 +94,10 @@ class Loader:
         if not self._holds(at):
             return False
         rested = self._last is None or (at - self._last).total_seconds() >= self._pace.seconds
-        batches, events = self._waiting(consumed(self._shop.lake, _EVENT.name))
-        if not batches or not (rested or events >= self._pace.events):
+        if not rested and self._count() < self._pace.events:
             return False
         self._last = at
+        batches, events = self._waiting()
         try:
             self._load(batches, at)
         except ConflictError:
@@ -109,7 +111,7 @@ class Loader:
         Raises:
             ConflictError: Another loader or a compaction committed in between; nothing was added.
         """
-        batches, _ = self._waiting(consumed(self._shop.lake, _EVENT.name))
+        batches, _ = self._waiting()
         return self._load(batches, now(self._shop))
 
     def _holds(self, at: datetime) -> bool:
@@ -119,9 +121,22 @@ class Loader:
             return False
         return True
 
-    def _waiting(self, after: int) -> tuple[list[Stored], int]:
+    def _begins(self) -> int:
+        """The position to begin behind: the lake's, or where batches end that held nothing new for it."""
+        return max(consumed(self._shop.lake, _EVENT.name), self._passed)
+
+    def _count(self) -> int:
+        """How many events wait; each batch is read for that once, until it is loaded."""
+        begins = self._begins()
+        began, read, events = self._counted if self._counted[0] == begins else (begins, begins, 0)
+        while events < self._pace.events and (batches := self._log.read(read, _BATCHES_AT_ONCE)):
+            read, events = batches[-1].position, events + sum(len(batch.entries) for batch in batches)
+        self._counted = (began, read, events)
+        return events
+
+    def _waiting(self) -> tuple[list[Stored], int]:
         found: list[Stored] = []
-        events = 0
+        after, events = self._begins(), 0
         while events < self._pace.events:
             batches = self._log.read(found[-1].position if found else after, _BATCHES_AT_ONCE)
             if not batches:
@@ -137,7 +152,9 @@ class Loader:
         known = self._long_known(logged, at)
         new = [one for one in logged if (one.event.source, one.event.message_id) not in known]
         if not new:
-            return Ingested(0, len(logged), after)
+            # The position moves only with rows: what lies behind it until then is passed over in memory.
+            self._passed = max([after, *(batch.position for batch in fresh)])
+            return Ingested(0, len(logged), self._passed)
         self._land([one.event for one in new], at)
         through = fresh[-1].position
         files = self._write(event_rows(new))

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from shopkeeper.app.shop import Shop
+from shopkeeper.base.clock import microseconds
 from shopkeeper.base.errors import StorageError
 from shopkeeper.collect.event_table import Logged, logged_events
 from shopkeeper.collect.load import store_cutovers
 from shopkeeper.collect.orders import Days, order_lines
 from shopkeeper.identity.book import Book, Changes
 from shopkeeper.identity.link import Known, Linked, kind_of, link, record_id
-from shopkeeper.profile.live import Keep, Touch, decode_live, encode_live, join, microseconds
+from shopkeeper.profile.live import Keep, Touch, decode_live, encode_live, join
 from shopkeeper.profile.live_touch import touch_of
 from shopkeeper.schema.event import Event
 from shopkeeper.storage.live import LiveStore

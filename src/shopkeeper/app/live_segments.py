@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
+from shopkeeper.base.clock import instant, microseconds
 from shopkeeper.base.errors import Fault, FaultsError
 from shopkeeper.segment.check import audience
 from shopkeeper.segment.definition import Definition, in_order
-from shopkeeper.segment.history import Person, Stay, instant, microseconds
+from shopkeeper.segment.history import Person, Stay
 from shopkeeper.segment.live import LiveAudience, live_audience
 from shopkeeper.segment.live_check import cannot_run_live, history_days, reads
 from shopkeeper.segment.said import Said, fault

@@ -8,10 +8,10 @@ import msgspec
 
 from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.shop import Shop, now
-from shopkeeper.base.clock import business_day, end_of_day, zone
+from shopkeeper.base.clock import business_day, end_of_day, instant, microseconds, zone
 from shopkeeper.base.errors import MissingError
 from shopkeeper.base.money import MONEY_PLACES
-from shopkeeper.profile.live import decode_live, instant, join, microseconds
+from shopkeeper.profile.live import decode_live, join
 from shopkeeper.profile.live_view import LiveView, live_view
 from shopkeeper.storage.live import LiveStore
 

@@ -6,9 +6,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shopkeeper.base.errors import UsageError
 
-__all__ = ["Clock", "business_day", "end_of_day", "system_clock", "zone"]
+__all__ = ["Clock", "business_day", "end_of_day", "instant", "microseconds", "system_clock", "zone"]
 
 Clock = Callable[[], datetime]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def system_clock() -> datetime:
@@ -39,3 +42,13 @@ def end_of_day(day: date, time_zone: str) -> datetime:
     """The instant (UTC) at which a shop-local day ends."""
     following = day + timedelta(days=1)
     return datetime(following.year, following.month, following.day, tzinfo=zone(time_zone)).astimezone(UTC)
+
+
+def microseconds(moment: datetime) -> int:
+    """An instant as microseconds since 1970 (UTC)."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def instant(at: int) -> datetime:
+    """Microseconds since 1970 as an instant (UTC)."""
+    return _EPOCH + timedelta(microseconds=at)

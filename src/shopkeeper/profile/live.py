@@ -10,14 +10,11 @@ that a repeated id within the window is known and one from before it changes not
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-__all__ = ["Keep", "LineTouch", "LiveState", "Touch", "decode_live", "encode_live", "instant", "join", "microseconds"]
+__all__ = ["Keep", "LineTouch", "LiveState", "Touch", "decode_live", "encode_live", "join"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _DAY = 86_400_000_000
 _MOST_MARKS = 64
 
@@ -160,16 +157,6 @@ _DECODER = msgspec.msgpack.Decoder(LiveState)
 def decode_live(blob: bytes) -> LiveState:
     """Reads a state."""
     return _DECODER.decode(blob)
-
-
-def microseconds(moment: datetime) -> int:
-    """An instant as microseconds since 1970 (UTC)."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def instant(at: int) -> datetime:
-    """Microseconds since 1970 as an instant (UTC)."""
-    return _EPOCH + timedelta(microseconds=at)
 
 
 def _take(found: dict[bytes, Touch], touch: Touch) -> None:

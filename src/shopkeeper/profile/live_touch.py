@@ -6,8 +6,9 @@ from decimal import Decimal, InvalidOperation
 from hashlib import blake2b
 from typing import Any
 
+from shopkeeper.base.clock import microseconds
 from shopkeeper.base.money import MONEY_PLACES, money
-from shopkeeper.profile.live import LineTouch, Touch, microseconds
+from shopkeeper.profile.live import LineTouch, Touch
 from shopkeeper.schema.event import Event
 
 __all__ = ["touch_of"]

@@ -5,13 +5,13 @@ exact and quick to compare. The rows of a person are those of all their records,
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
 
-from shopkeeper.base.clock import end_of_day, zone
+from shopkeeper.base.clock import end_of_day, instant, microseconds, zone
 from shopkeeper.base.money import MONEY_PLACES, money
 
 __all__ = [
@@ -24,14 +24,10 @@ __all__ = [
     "Redemption",
     "Scored",
     "Stay",
-    "instant",
-    "microseconds",
     "ten_thousandths",
 ]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_EPOCH_DAY = _EPOCH.toordinal()
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DAY_MICROSECONDS = 86_400_000_000
 _MOST_KEPT = 100_000
 _Kept = TypeVar("_Kept")
@@ -179,16 +175,6 @@ class LocalDays:
     def day_of(self, moment: datetime) -> date:
         """The day that the wall shows at an instant."""
         return moment.astimezone(self._zone).date()
-
-
-def microseconds(moment: datetime) -> int:
-    """An instant as microseconds since 1970 (UTC)."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def instant(at: int) -> datetime:
-    """Microseconds since 1970 as an instant (UTC)."""
-    return _EPOCH + timedelta(microseconds=at)
 
 
 def ten_thousandths(amount: Decimal | float) -> int:
