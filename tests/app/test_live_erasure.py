@@ -8,6 +8,7 @@ import pytest
 
 from shopkeeper.app.event_log import LOG_FILE
 from shopkeeper.app.forget import forget
+from shopkeeper.app.ingest import Loader
 from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.shop import init
@@ -58,3 +59,19 @@ def test_a_person_known_from_events_alone_is_erased_from_live_state(tmp_path: Pa
         assert other.encode() in held
         with pytest.raises(MissingError):
             forget(shop, person, by="test", wait=timedelta(0))
+
+        # Neither what the log still holds nor what comes later brings the person back; the others go on.
+        again = [{**message, "messageId": f"again {message['messageId']}"} for message in messages]
+        log.append([Batch("app", NOW.timestamp(), accept(again, Door("app", shop.tokens, NOW)).entries)])
+        with closing(LiveStore(shop.folder / LIVE_FILE)) as live:
+            LiveReader(
+                log,
+                shop.state.identifiers,
+                live,
+                lines_for(shop),
+                barred=lambda tokens: shop.vault.tombstoned(tokens=tokens),
+            ).step()
+            assert {record for record, _ in live.records()} == {f"app:{other}"}
+        Loader(shop, log).load()
+        assert set(shop.query("SELECT user_id FROM event").fetchall()) == {(other,)}
+        assert shop.query("SELECT count(*) FROM identifier").fetchall() == [(0,)]

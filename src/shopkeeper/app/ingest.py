@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import ConflictError
-from shopkeeper.collect.event_table import Logged, event_rows, logged_events
+from shopkeeper.collect.event_table import Logged, event_rows, logged_events, without_erased
 from shopkeeper.collect.landing import Landing
 from shopkeeper.collect.load import store_cutovers
 from shopkeeper.collect.orders import Days
@@ -148,7 +148,7 @@ class Loader:
     def _load(self, batches: Sequence[Stored], at: datetime) -> Ingested:
         after = consumed(self._shop.lake, _EVENT.name)
         fresh = [batch for batch in batches if batch.position > after]
-        logged = logged_events(fresh)
+        logged = without_erased(logged_events(fresh), lambda tokens: self._shop.vault.tombstoned(tokens=tokens))
         known = self._long_known(logged, at)
         new = [one for one in logged if (one.event.source, one.event.message_id) not in known]
         if not new:

@@ -9,7 +9,7 @@ from typing import Any
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.clock import microseconds
 from shopkeeper.base.errors import StorageError
-from shopkeeper.collect.event_table import Logged, logged_events
+from shopkeeper.collect.event_table import Barred, Logged, logged_events, without_erased
 from shopkeeper.collect.load import store_cutovers
 from shopkeeper.collect.orders import Days, order_lines
 from shopkeeper.identity.book import Book, Changes
@@ -43,16 +43,24 @@ class LiveReader:
         store: Live state, opened for writing.
         lines: Gives the order lines of an event.
         keep: How much of a record is kept.
+        barred: Says whose tokens bear a tombstone; nobody's by default.
     """
 
     def __init__(
-        self, log: Log | LogReader, identifiers: Identifiers, store: LiveStore, lines: Lines, keep: Keep | None = None
+        self,
+        log: Log | LogReader,
+        identifiers: Identifiers,
+        store: LiveStore,
+        lines: Lines,
+        keep: Keep | None = None,
+        barred: Barred = lambda _: (),
     ) -> None:
         self._log = log
         self._map = identifiers
         self._store = store
         self._lines = lines
         self._keep = keep or Keep()
+        self._barred = barred
 
     def step(self) -> bool:
         """Takes in what waits, at most some thousand events; says whether more waits already.
@@ -70,7 +78,7 @@ class LiveReader:
                 place=str(self._store.file),
                 next_step="put back the live.db of before; it cannot be made from a part of the log",
             )
-        logged = logged_events(batches)
+        logged = without_erased(logged_events(batches), self._barred)
         touches = self._link(logged, datetime.fromtimestamp(batches[-1].received_at, UTC))
         tokens = {record: token for record, (token, _) in touches.items()}
         new = {record: found for record, (_, found) in touches.items()}
@@ -79,7 +87,7 @@ class LiveReader:
             return {record: _joined(old.get(record), found, self._keep) for record, found in new.items()}
 
         self._store.apply(tokens, changed, after=after, through=batches[-1].position)
-        return len(logged) >= _EVENTS_AT_ONCE
+        return sum(len(batch.entries) for batch in batches) >= _EVENTS_AT_ONCE
 
     def _link(self, logged: Sequence[Logged], at: datetime) -> dict[str, tuple[str, list[Touch]]]:
         named = [(one, link(one.event, {})) for one in logged]
@@ -124,7 +132,14 @@ def lines_for(shop: Shop) -> Lines:
     return partial(order_lines, days=Days(chain.time_zone, chain.cutover_hour, store_cutovers(shop.duckdb)))
 
 
-def rebuild(log: Log | LogReader, identifiers: Identifiers, file: Path, lines: Lines, keep: Keep | None = None) -> int:
+def rebuild(
+    log: Log | LogReader,
+    identifiers: Identifiers,
+    file: Path,
+    lines: Lines,
+    keep: Keep | None = None,
+    barred: Barred = lambda _: (),
+) -> int:
     """Makes live state anew from the log, beside the old, and swaps it in; the worker must not run meanwhile.
 
     Args:
@@ -133,6 +148,7 @@ def rebuild(log: Log | LogReader, identifiers: Identifiers, file: Path, lines: L
         file: Where live state is.
         lines: Gives the order lines of an event.
         keep: How much of a record is kept.
+        barred: Says whose tokens bear a tombstone; nobody's by default.
 
     Returns:
         The position that it holds.
@@ -141,7 +157,7 @@ def rebuild(log: Log | LogReader, identifiers: Identifiers, file: Path, lines: L
     _remove(beside)
     store = LiveStore(beside)
     try:
-        reader = LiveReader(log, identifiers, store, lines, keep)
+        reader = LiveReader(log, identifiers, store, lines, keep, barred)
         while store.position() < log.end():
             reader.step()
         position = store.position()

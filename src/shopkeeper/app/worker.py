@@ -30,9 +30,16 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
         MissingError: There is no log yet: the process that writes it is started first.
     """
     with reader_of(shop) as log, closing(LiveStore(shop.folder / LIVE_FILE)) as live:
+        live_reader = LiveReader(
+            log,
+            shop.state.identifiers,
+            live,
+            lines_for(shop),
+            barred=lambda tokens: shop.vault.tombstoned(tokens=tokens),
+        )
         readers = Readers(
             [
-                Reader("live", LiveReader(log, shop.state.identifiers, live, lines_for(shop)).step, rest=_LIVE_RESTS),
+                Reader("live", live_reader.step, rest=_LIVE_RESTS),
                 Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
                 Reader("loader", Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds)).step, rest=1.0),
             ]

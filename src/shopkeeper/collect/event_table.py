@@ -1,6 +1,6 @@
 """Events of the log as rows of the table `event`."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,10 @@ from shopkeeper.schema.tables import table
 from shopkeeper.storage.iceberg import arrow_schema
 from shopkeeper.storage.log import Stored
 
-__all__ = ["Logged", "event_rows", "logged_events"]
+__all__ = ["Barred", "Logged", "event_rows", "logged_events", "without_erased"]
+
+Barred = Callable[[Collection[str]], Collection[str]]
+"""Gives those of some tokens that bear a tombstone."""
 
 _EVENT = table("event")
 _SCHEMA = arrow_schema(_EVENT)
@@ -41,6 +44,28 @@ def logged_events(batches: Iterable[Stored]) -> list[Logged]:
         for batch in batches
         for offset, entry in zip(batch.offsets, batch.entries, strict=True)
     ]
+
+
+def without_erased(logged: Sequence[Logged], barred: Barred) -> list[Logged]:
+    """Leaves out the events of who was erased, and the identifiers of who was erased from the events of others."""
+    tokens = {token for one in logged for token in _tokens(one.event)}
+    gone = frozenset(barred(tokens)) if tokens else frozenset()
+    if not gone:
+        return list(logged)
+    return [_cleared(one, gone) for one in logged if not gone & {one.event.user_id, one.event.anonymous_id}]
+
+
+def _tokens(event: Event) -> Iterable[str]:
+    own = (event.user_id, event.anonymous_id, event.previous_id)
+    return [token for token in (*own, *(each.token for each in event.identifiers)) if token is not None]
+
+
+def _cleared(one: Logged, gone: Collection[str]) -> Logged:
+    event = one.event
+    kept = tuple(each for each in event.identifiers if each.token not in gone)
+    previous = None if event.previous_id in gone else event.previous_id
+    changed = msgspec.structs.replace(event, identifiers=kept, previous_id=previous)
+    return Logged(changed, one.offset, one.payload_hash)
 
 
 def event_rows(logged: Iterable[Logged]) -> pa.Table:
