@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from uuid import uuid4
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Table
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.consumed import append_through, consumed
+from shopkeeper.storage.known_ids import KnownIds
 from shopkeeper.storage.log import Log, Stored
 from shopkeeper.storage.log_reader import LogReader
 
@@ -37,8 +38,10 @@ _KEY = Table("came", "one event that came", _EVENT.columns[:2], ())
 _LONG_KNOWN = """
 SELECT e.source, e.message_id FROM event AS e
 JOIN came AS c ON c.source = e.source AND c.message_id = e.message_id
-WHERE e.occurred_at < $before
+WHERE e.occurred_at >= $since AND e.occurred_at < $before
 """
+_KNOWN_IDS = "known_ids"
+"""Folder beside the lake's tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Loader:
         self._log = log
         self._pace = pace or Pace()
         self._holder = f"{socket.gethostname()}-{uuid4().hex[:8]}"
+        self._known_ids = KnownIds(shop.lake.location / _KNOWN_IDS / _EVENT.name, _EVENT.key)
         self._last: datetime | None = None
         self._commits = 0
         self._passed = 0
@@ -183,14 +187,15 @@ class Loader:
         """Ids that the lake holds from before the log's memory: the log let them in and the lake must not."""
         before = at - _KNOWN_IN_LOG + _LATE
         newest = _EVENT.partition.number(before.date())
-        if not any(file.partition[0] <= newest for file in self._shop.lake.data_files(_EVENT.name)):
+        old = [file for file in self._shop.lake.data_files(_EVENT.name) if file.partition[0] <= newest]
+        ids = [(one.event.source, one.event.message_id) for one in logged]
+        perhaps, files = self._known_ids.perhaps(old, ids) if old else ([], [])
+        if not perhaps:
             return set()
-        came = pa.table(
-            {
-                "source": [one.event.source for one in logged],
-                "message_id": [one.event.message_id for one in logged],
-            }
-        )
-        query = Query.from_sql(_LONG_KNOWN, name="events known for long", inputs=(_KEY,), before=before)
+        came = pa.table({name: [ids[at][place] for at in perhaps] for place, name in enumerate(_EVENT.key)})
+        # Hashes of two ids may be equal, so the lake itself is asked, of the days that may have them.
+        first = _EVENT.partition.first_day(min(file.partition[0] for file in files))
+        since = datetime.combine(first, time(), UTC)
+        query = Query.from_sql(_LONG_KNOWN, name="events known for long", inputs=(_KEY,), since=since, before=before)
         found = self._shop.duckdb.arrow(query, {"came": came})
         return set(zip(found["source"].to_pylist(), found["message_id"].to_pylist(), strict=True))
