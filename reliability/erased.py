@@ -97,6 +97,7 @@ def erased(door: ServiceDoor, *, kills: int, seed: int) -> Erased:
     door.start()
     for number in range(_BATCHES):
         book.send(door, batch_of(f"first.{number}", chance.randint(1, 20)))
+    book.trim(door, 2)
     for number in range(kills):
         threads = [
             threading.Thread(target=_let_go, args=(door, book, chance.random())),
@@ -137,7 +138,7 @@ def _let_go(door: ServiceDoor, book: _Book, seed: float) -> None:
         if not book.erase(door, batches[place : place + 3], chance):
             return
         del batches[place : place + 3]
-        if chance.random() < 0.1 and not book.trim(door, batches.pop(0).position):
+        if chance.random() < 0.2 and not book.trim(door, batches.pop(0).position):
             return
 
 

@@ -70,14 +70,14 @@ def test_control_forgotten_ids_are_found_out_by_honest_senders(doors: Doors) -> 
 
 
 def test_what_is_erased_or_trimmed_is_done_or_not_done_whatever_is_killed(doors: Doors) -> None:
-    found = erased(doors(), kills=4, seed=1)
+    found = erased(doors(), kills=3, seed=1)
     assert found.answered > 20
-    assert found.trimmed > 0
+    assert found.trimmed >= 2
     assert found.holds, found
 
 
 def test_control_an_erasure_in_two_commits_is_found_out_by_kills(doors: Doors) -> None:
-    assert erased(doors("halving"), kills=3, seed=1).damaged > 0
+    assert erased(doors("halving"), kills=2, seed=1).damaged > 0
 
 
 @pytest.mark.usefixtures("traced")

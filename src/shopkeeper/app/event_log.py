@@ -19,7 +19,7 @@ from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.log_service import run_log
 from shopkeeper.storage.log_sqlite import SqliteLog
 
-__all__ = ["LOG_FILE", "LogChange", "change_log", "client_of", "is_written", "reader_of", "write_log"]
+__all__ = ["LOG_FILE", "LogChange", "change_log", "client_of", "is_written", "made_through", "reader_of", "write_log"]
 
 LOG_FILE = "log.db"
 _CHANGE_SECONDS = 120.0
@@ -45,12 +45,12 @@ def write_log(shop: Shop) -> None:
         StorageError: The disk failed; what was acknowledged is durable.
     """
     file = shop.folder / LOG_FILE
-    behind = 0 if file.exists() else _made_through(shop)
+    behind = 0 if file.exists() else made_through(shop)
     shop.close()
     run_log(file, socket_of(file), opened=partial(SqliteLog, behind=behind))
 
 
-def _made_through(shop: Shop) -> int:
+def made_through(shop: Shop) -> int:
     """The furthest position that anything was made of; a restore brings that, and no log."""
     file = shop.folder / LIVE_FILE
     lived = 0
