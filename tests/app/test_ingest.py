@@ -156,10 +156,10 @@ def test_an_id_older_than_the_log_remembers_has_no_second_effect(tmp_path: Path,
 
 
 @pytest.mark.parametrize("hashes", ["as they are", "all equal"])
-def test_ids_of_a_day_that_is_long_over_are_known_whatever_happens_to_what_was_noted_of_it(
+def test_ids_that_the_log_forgot_are_known_whatever_happens_to_what_was_noted_of_them(
     tmp_path: Path, shop: Shop, log: SqliteLog, monkeypatch: pytest.MonkeyPatch, hashes: str
 ) -> None:
-    """What is noted of old days only says where to look: too much of it, too little or none gives no wrong answer."""
+    """What is noted only says where to look: too much of it, too little or none gives no wrong answer."""
     if hashes == "all equal":
         monkeypatch.setattr("shopkeeper.storage.known_ids._hashes", lambda ids: (7 for _ in ids))
     old = NOW - timedelta(days=120)
@@ -184,8 +184,11 @@ def test_ids_of_a_day_that_is_long_over_are_known_whatever_happens_to_what_was_n
         assert erase_rows(shop.lake, shop.duckdb, Erasing("event", where, {}), {}) == 1
         _send(shop, later, *known, _track(13))
         assert loader.load().known == 0, "the log knows three of them by now, and the fourth is gone"
-        (other,) = notes.iterdir()
-        assert (other.name, other.stat().st_size) != (note.name, 4 * 8)
+        assert not note.exists()
+        rows = {Path(file.file_path).stem: file.record_count for file in shop.lake.data_files("event")}
+        noted = {each.stem: each.stat().st_size for each in notes.iterdir()}
+        assert noted == {name: rows[name] * 8 for name in noted}
+        assert sorted(noted.values()) == [8, 8, 8, 24]
     assert _ids(shop) == ["id0", "id1", "id10", "id11", "id12", "id13", "id2", "id3"]
 
 

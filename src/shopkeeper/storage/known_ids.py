@@ -4,11 +4,11 @@ A data file never changes, so neither does what is noted of it; what is missing 
 file. A hash that is there says "perhaps", one that is in no file says "no".
 """
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -22,6 +22,7 @@ __all__ = ["KnownIds"]
 
 _WIDTH: Final = 8
 _ROWS_AT_ONCE: Final = 100_000
+_SMALL: Final = 10_000  # a process may map only so many files
 _ENDING: Final = ".ids"
 
 _Hashes = NDArray[np.uint64]
@@ -71,13 +72,13 @@ class KnownIds:
             note = self._folder / f"{name}{_ENDING}"
             if not note.exists() or note.stat().st_size != file.record_count * _WIDTH:
                 self._write(note, _of_file(path, self._columns, file.record_count))
-            empty = np.zeros(0, np.uint64)
-            self._noted[name] = np.memmap(note, np.uint64, "r") if file.record_count else empty
+            is_small = file.record_count <= _SMALL
+            self._noted[name] = np.fromfile(note, np.uint64) if is_small else np.memmap(note, np.uint64, "r")
         return self._noted[name]
 
     def _write(self, note: Path, hashes: _Hashes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        beside = note.with_name(f"{note.name}.{os.getpid()}")
+        beside = note.with_name(f"{note.name}.{uuid4().hex}")
         hashes.tofile(beside)
         sync_file(beside)  # a note of the right length must have the right content, whatever happens
         beside.replace(note)
