@@ -39,6 +39,15 @@ written before the failed sync is gone for good though the system has it in memo
 on as if nothing had been, the other builds on what the system shows it when it is started again.
 """,
     ),
+    "erased": (
+        "Killed while it lets go",
+        """
+The process that writes is ended by `kill -9` at random moments while events are erased, batches trimmed, others sent.
+After each kill every batch must be as it was or as was asked, what was said to be erased be gone, and nothing else be.
+At the end, when all that was asked is done, no byte of an erased event may be in the log's files, and its id must still
+be known. The control erases in two commits, and must be found damaged.
+""",
+    ),
     "full_disk": (
         "A full disk",
         """

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.figure import Figures, figure
 from reliability.cuts import cut, recorded
 from reliability.door import ServiceDoor
+from reliability.erased import erased
 from reliability.failing_sync import failing
 from reliability.flood import flooded
 from reliability.full_disk import can_mount, filled, small_disk
@@ -87,6 +88,24 @@ def _failing_syncs() -> Figures:
     }
 
 
+def _erased() -> Figures:
+    with _door() as door:
+        found = erased(door, kills=_KILLS, seed=_SEED)
+    with _door("halving") as door:
+        control = erased(door, kills=_KILLS // 4, seed=_SEED)
+    return {
+        "erased_kills": figure(_KILLS, "kills", bar=_KILLS, at_least=True),
+        "erased_asked": figure(found.asked, "events", bar=1, at_least=True),
+        "erased_trimmed": figure(found.trimmed, "batches"),
+        "erased_damaged": figure(found.damaged, "kills", bar=0),
+        "erased_lost": figure(found.lost, "events", bar=0),
+        "erased_back": figure(found.back, "events", bar=0),
+        "erased_left": figure(found.left, "events", bar=0),
+        "erased_forgotten": figure(found.forgotten, "ids", bar=0),
+        "erased_control_damaged": figure(control.damaged, "kills", bar=1, at_least=True),
+    }
+
+
 def _full_disk() -> Figures:
     is_mounted = can_mount()
     with _folder() as folder:
@@ -161,6 +180,7 @@ SUITES: Mapping[str, Callable[[], Figures]] = {
     "kills": _kills,
     "cuts": _cuts,
     "failing_sync": _failing_syncs,
+    "erased": _erased,
     "full_disk": _full_disk,
     "poison": _poison,
     "flood": _flood,

@@ -22,14 +22,17 @@ from shopkeeper.storage.log import Log, Stored
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.state.identifiers import Identified, Identifiers
 
-__all__ = ["LIVE_FILE", "Lines", "LiveReader", "lines_for", "rebuild"]
+__all__ = ["LIVE_FILE", "Lines", "LiveReader", "Older", "lines_for", "rebuild"]
 
 LIVE_FILE = "live.db"
 Lines = Callable[[Event], Sequence[Mapping[str, Any]]]
 """Gives the rows of `order_line` that an event is."""
+Older = Callable[[int], Iterable[Sequence[Logged]]]
+"""Gives the events of the log from before a position, in their order and in pieces that are not empty."""
 
 _EVENTS_AT_ONCE = 4_000
 _BATCHES_AT_ONCE = 200
+_BESIDE = ("-wal", "-shm")
 
 
 class LiveReader:
@@ -70,24 +73,36 @@ class LiveReader:
         """
         after = self._store.position()
         batches = _waiting(self._log, after)
+        begins = batches[0].position if batches else self._log.begin()
+        if begins > after + 1:
+            raise StorageError(
+                f"the log begins at {begins}, live state ends at {after}",
+                place=str(self._store.file),
+                next_step="stop shopkeeper serve, then shopkeeper live rebuild",
+            )
         if not batches:
             return False
-        if batches[0].position != after + 1:
-            raise StorageError(
-                f"the log begins at {batches[0].position}, live state ends at {after}",
-                place=str(self._store.file),
-                next_step="put back the live.db of before; it cannot be made from a part of the log",
-            )
-        logged = without_erased(logged_events(batches), self._barred)
-        touches = self._link(logged, datetime.fromtimestamp(batches[-1].received_at, UTC))
+        at = datetime.fromtimestamp(batches[-1].received_at, UTC)
+        self.take(logged_events(batches), at=at, after=after, through=batches[-1].position)
+        return sum(len(batch.entries) for batch in batches) >= _EVENTS_AT_ONCE
+
+    def take(self, logged: Sequence[Logged], *, at: datetime, after: int, through: int) -> None:
+        """Takes in some events, whether of the log or of the lake, and moves the position on.
+
+        Args:
+            logged: The events.
+            at: Since when what is new in the map holds.
+            after: The position live state is at.
+            through: The position it is at afterwards.
+        """
+        touches = self._link(without_erased(logged, self._barred), at)
         tokens = {record: token for record, (token, _) in touches.items()}
         new = {record: found for record, (_, found) in touches.items()}
 
         def changed(old: Mapping[str, bytes]) -> dict[str, bytes]:
             return {record: _joined(old.get(record), found, self._keep) for record, found in new.items()}
 
-        self._store.apply(tokens, changed, after=after, through=batches[-1].position)
-        return sum(len(batch.entries) for batch in batches) >= _EVENTS_AT_ONCE
+        self._store.apply(tokens, changed, after=after, through=through)
 
     def _link(self, logged: Sequence[Logged], at: datetime) -> dict[str, tuple[str, list[Touch]]]:
         named = [(one, link(one.event, {})) for one in logged]
@@ -139,16 +154,18 @@ def rebuild(
     lines: Lines,
     keep: Keep | None = None,
     barred: Barred = lambda _: (),
+    older: Older = lambda _: (),
 ) -> int:
-    """Makes live state anew from the log, beside the old, and swaps it in; the worker must not run meanwhile.
+    """Makes live state anew, beside the old, and swaps it in; the worker must not run meanwhile.
 
     Args:
-        log: The log, untrimmed.
+        log: The log.
         identifiers: The map; what it knows already stays.
         file: Where live state is.
         lines: Gives the order lines of an event.
         keep: How much of a record is kept.
         barred: Says whose tokens bear a tombstone; nobody's by default.
+        older: Gives the events that the log no longer has.
 
     Returns:
         The position that it holds.
@@ -158,13 +175,18 @@ def rebuild(
     store = LiveStore(beside)
     try:
         reader = LiveReader(log, identifiers, store, lines, keep, barred)
+        begins = log.begin()
+        for some in older(begins) if begins > 1 else ():
+            reader.take(some, at=some[-1].event.received_at, after=0, through=0)
+        store.apply({}, lambda _: {}, after=0, through=begins - 1)
         while store.position() < log.end():
             reader.step()
         position = store.position()
         store.settle()
     finally:
         store.close()
-    _remove(file)
+    for ending in _BESIDE:  # of the old: the new one must not find them
+        file.with_name(file.name + ending).unlink(missing_ok=True)
     beside.replace(file)
     return position
 
@@ -221,5 +243,5 @@ def _identified(one: Known, person_id: str) -> Identified:
 
 
 def _remove(file: Path) -> None:
-    for ending in ("", "-wal", "-shm"):
+    for ending in ("", *_BESIDE):
         file.with_name(file.name + ending).unlink(missing_ok=True)

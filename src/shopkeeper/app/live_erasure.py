@@ -7,13 +7,15 @@ from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.shop import Shop
 from shopkeeper.privacy.reach import Traces
 from shopkeeper.storage.live import LiveStore
+from shopkeeper.storage.live_lock import live_lock
 
 __all__ = ["forget_live", "forget_map"]
 
 
 def forget_live(shop: Shop, traces: Traces) -> Mapping[str, int]:
     """Takes a person's records out of live state; their bytes are overwritten."""
-    with closing(LiveStore(shop.folder / LIVE_FILE)) as live:
+    file = shop.folder / LIVE_FILE
+    with live_lock(file), closing(LiveStore(file)) as live:
         return {"records": live.forget(traces.tokens)}
 
 

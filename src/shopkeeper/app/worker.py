@@ -2,15 +2,19 @@
 
 import threading
 from contextlib import closing
+from dataclasses import asdict
 
 from shopkeeper.app.event_log import reader_of
 from shopkeeper.app.ingest import Loader, Pace
 from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for
+from shopkeeper.app.live_rebuild import is_lost, rebuild_live
+from shopkeeper.app.log import logger
 from shopkeeper.app.readers import Reader, Readers
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.schedule import Worker
 from shopkeeper.app.shop import Shop
 from shopkeeper.storage.live import LiveStore
+from shopkeeper.storage.live_lock import live_lock
 
 __all__ = ["work"]
 
@@ -28,8 +32,12 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
 
     Raises:
         MissingError: There is no log yet: the process that writes it is started first.
+        ConflictError: Live state is being rebuilt.
     """
-    with reader_of(shop) as log, closing(LiveStore(shop.folder / LIVE_FILE)) as live:
+    file = shop.folder / LIVE_FILE
+    if is_lost(shop):
+        logger("worker").info("live state is made anew", **asdict(rebuild_live(shop)))
+    with reader_of(shop) as log, live_lock(file), closing(LiveStore(file)) as live:
         live_reader = LiveReader(
             log,
             shop.state.identifiers,

@@ -237,6 +237,12 @@ class CollectSettings(_Section):
     load_seconds: float = Field(
         30.0, gt=0, le=3_600, description="The loader takes the log into the lake so often, or at 50,000 events."
     )
+    log_days: int = Field(
+        90,
+        ge=1,
+        le=_CENTURY,
+        description="The log keeps events so long once the lake, live state and the vault hold them.",
+    )
 
 
 class WebSettings(_Section):
@@ -264,7 +270,7 @@ class PrivacySettings(_Section):
         15, ge=1, description="Days within which a request for access, correction or erasure must be done."
     )
     keep_refused_days: int = Field(0, ge=0, description="Refused rows are kept whole for so many days; 0 for ever.")
-    keep_event_days: int = Field(0, ge=0, description="Events are kept for so many days; 0 for ever.")
+    keep_event_days: int = Field(0, ge=0, description="Events are kept in lake and log for so many days; 0 for ever.")
 
 
 class LogSettings(_Section):

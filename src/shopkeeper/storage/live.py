@@ -117,6 +117,10 @@ class LiveStore:
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
 
+    def count(self) -> int:
+        """How many records there are."""
+        return int(self._connection.execute("SELECT count(*) FROM record").fetchone()[0])
+
     def records(self) -> Iterator[tuple[str, bytes]]:
         """Gives every record and its blob, by record."""
         yield from self._connection.execute("SELECT record_id, state FROM record ORDER BY record_id")
@@ -136,7 +140,7 @@ class LiveStore:
             raise StorageError(
                 f"the live state is of form {form}, not {_FORM}",
                 place=str(self.file),
-                next_step=f"stop the worker and remove {self.file}: it is made again from an untrimmed log",
+                next_step="stop shopkeeper serve, then shopkeeper live rebuild",
             )
         self._connection.executescript(
             f"""

@@ -42,7 +42,7 @@ class LogReader:
         """
         found: list[Stored] = []
         size = 0
-        query = "SELECT position, body FROM batch WHERE position > ? ORDER BY position LIMIT ?"
+        query = "SELECT position, body FROM batch WHERE position > ? AND length(body) > 0 ORDER BY position LIMIT ?"
         with self._reading() as connection:
             for position, body in connection.execute(query, (after, most)):
                 found.append(unpacked(position, body, str(self._file)))
@@ -55,6 +55,13 @@ class LogReader:
         """The position of the last durable batch, 0 for an empty log."""
         with self._reading() as connection:
             (position,) = connection.execute("SELECT position FROM mark").fetchone()
+        return int(position)
+
+    def begin(self) -> int:
+        """The position of the first batch that is still there, or the next one's where none is."""
+        first = "SELECT position FROM batch WHERE length(body) > 0 ORDER BY position LIMIT 1"
+        with self._reading() as connection:
+            (position,) = connection.execute(f"SELECT coalesce(({first}), position + 1) FROM mark").fetchone()
         return int(position)
 
     def traffic(self, since: int) -> list[Traffic]:
