@@ -15,6 +15,7 @@ from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.state import State
 from shopkeeper.storage.state.content import TableContent
 from shopkeeper.storage.state.forget import forget_persons, persons_known
+from shopkeeper.storage.state.identifiers import Identifiers
 
 __all__ = ["Backup", "backup", "restore"]
 
@@ -69,6 +70,7 @@ def restore(file: Path, folder: Path, *, tombstones: Path | None = None) -> Back
         for found in erased:
             with State.open(url) as state:
                 forget_persons(state.database, found.persons(persons_known(state.database)))
+                _forget_map(state.identifiers, found)
 
     def open_lake(place: Path) -> Lake:
         storage = read_settings(folder).storage
@@ -80,6 +82,11 @@ def restore(file: Path, folder: Path, *, tombstones: Path | None = None) -> Back
         with open_shop(folder) as shop:
             _ = shop.state, shop.vault
     return done
+
+
+def _forget_map(identifiers: Identifiers, erased: Erased) -> None:
+    moved = {move.record_id for move in identifiers.moves()}
+    identifiers.forget(erased.tokens(identifiers.tokens()), erased.persons(moved))
 
 
 def _close_to_others(keys: Path) -> None:

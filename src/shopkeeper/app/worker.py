@@ -3,9 +3,11 @@
 import threading
 from contextlib import closing
 
+from shopkeeper.app.consent_log import ConsentKeeper
 from shopkeeper.app.event_log import reader_of
 from shopkeeper.app.ingest import Loader, Pace
 from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for
+from shopkeeper.app.map_seed import Seeder
 from shopkeeper.app.readers import Reader, Readers
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.schedule import Worker
@@ -29,7 +31,7 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
     Raises:
         MissingError: There is no log yet: the process that writes it is started first.
     """
-    with reader_of(shop) as log, closing(LiveStore(shop.folder / LIVE_FILE)) as live:
+    with reader_of(shop) as log, closing(LiveStore(shop.folder / LIVE_FILE)) as live, closing(Seeder(shop)) as seeder:
         live_reader = LiveReader(
             log,
             shop.state.identifiers,
@@ -40,6 +42,8 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
         readers = Readers(
             [
                 Reader("live", live_reader.step, rest=_LIVE_RESTS),
+                Reader("map", seeder.look, rest=0.2),
+                Reader("consent", ConsentKeeper(shop, log).step, rest=0.2),
                 Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
                 Reader("loader", Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds)).step, rest=1.0),
             ]
