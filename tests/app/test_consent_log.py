@@ -78,7 +78,7 @@ def test_consent_events_reach_the_ledger_once_and_the_last_word_holds(shop: Shop
             shop,
             log,
             _said(2, "Consent Given", noon, reason="sign-up"),
-            _said(3, "Consent Given", noon, channel="email"),
+            _said(3, "Consent Given", noon + timedelta(hours=1), channel="email"),
         )
         keeper.step()
         before = shop.state.consents.state()

@@ -14,6 +14,7 @@ from shopkeeper.collect.people import subject
 from shopkeeper.identity.book import Book
 from shopkeeper.identity.link import Loaded, link_loaded, record_id
 from shopkeeper.storage.changes import came_rows
+from shopkeeper.storage.erase import state_after
 
 __all__ = ["Seeder", "seed"]
 
@@ -95,7 +96,7 @@ class Seeder:
             self._end()
             return False
         self._through = found.id
-        self._slices = self._read(before or None, found.id)
+        self._slices = self._read(state_after(self._shop.lake, _TABLE, before), found.id)
         return True
 
     def _end(self) -> None:

@@ -13,20 +13,19 @@ WITH record AS (
 ), present AS (
   SELECT source, customer_id, person_id FROM person_merge WHERE valid_to IS NULL
 ), known AS (
-  SELECT own.person_id FROM own
-  ANTI JOIN present ON present.source = own.source AND present.customer_id = own.customer_id
-  UNION
   SELECT present.person_id FROM present
   SEMI JOIN record ON record.source = present.source AND record.customer_id = present.customer_id
-), wanted AS (
-  SELECT source, customer_id FROM record
   UNION
-  SELECT present.source, present.customer_id FROM present
-  SEMI JOIN known ON known.person_id = present.person_id
+  SELECT present.person_id FROM present SEMI JOIN own ON own.person_id = present.person_id
 ), moved AS (
   SELECT person_merge.source, person_merge.customer_id, person_merge.person_id, valid_from, valid_to
   FROM person_merge
-  SEMI JOIN wanted ON wanted.source = person_merge.source AND wanted.customer_id = person_merge.customer_id
+  SEMI JOIN record ON record.source = person_merge.source AND record.customer_id = person_merge.customer_id
+), guest AS (
+  SELECT present.source, present.customer_id
+  FROM present
+  SEMI JOIN known ON known.person_id = present.person_id
+  ANTI JOIN record ON record.source = present.source AND record.customer_id = present.customer_id
 ), first_move AS (
   SELECT source, customer_id, min(valid_from) AS valid_from FROM moved GROUP BY source, customer_id
 )
@@ -43,3 +42,9 @@ LEFT JOIN first_move ON first_move.source = own.source AND first_move.customer_i
 UNION ALL
 SELECT source, customer_id, person_id, 'link' AS method, CAST(1 AS DOUBLE) AS confidence, valid_from, valid_to
 FROM moved
+UNION ALL
+SELECT
+  person_merge.source, person_merge.customer_id, person_merge.person_id, 'link' AS method, CAST(1 AS DOUBLE) AS confidence,
+  valid_from, valid_to
+FROM person_merge
+SEMI JOIN guest ON guest.source = person_merge.source AND guest.customer_id = person_merge.customer_id

@@ -94,14 +94,13 @@ def came_rows(
         name: The table.
         keys: The columns that make a row another one.
         statement: A SELECT from `came`.
-        before: The older snapshot; None, or one that is gone, for all rows.
+        before: The older snapshot; None for all rows.
         after: The newer snapshot.
         at_once: Rows of a batch.
     """
     table = declared_table(name)
-    held = {each.id for each in lake.history(name)}
     rows = scan_statement(table, lake.scan(name, snapshot=after))
-    if before in held:
+    if before is not None:
         left, now = _moved(lake, name, before, after)
         same = " AND ".join(f"o.{key} IS NOT DISTINCT FROM n.{key}" for key in keys)
         rows = (
