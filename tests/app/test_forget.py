@@ -257,6 +257,7 @@ def test_an_older_backup_does_not_bring_the_person_back(shop: Shop, tmp_path: Pa
         assert back.vault.of(f"till|{CARD}") == []
         assert back.state.consents.of(PERSON) == []
         assert back.state.requests.of(PERSON) == []
+        assert back.state.identifiers.known([back.tokens.token("phone", PHONE)]) == []
         assert len([*back.vault.bodies()]) == 1
         assert _load(back, tmp_path / "in") == (0, 3, 2)
         back.state.close()

@@ -69,8 +69,9 @@ def restore(file: Path, folder: Path, *, tombstones: Path | None = None) -> Back
         State.restore(copy, url, contents)
         for found in erased:
             with State.open(url) as state:
-                forget_persons(state.database, found.persons(persons_known(state.database)))
                 _forget_map(state.identifiers, found)
+                # It writes the file anew, so that nothing is left of either.
+                forget_persons(state.database, found.persons(persons_known(state.database)))
 
     def open_lake(place: Path) -> Lake:
         storage = read_settings(folder).storage
