@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from shopkeeper.app.load import load
 from shopkeeper.app.person_now import PersonNow, live_document, person_now, record_parts
+from shopkeeper.app.run import run
 from shopkeeper.app.shop import open_shop
 from shopkeeper.base.errors import MissingError
 from tests.service import Running, running
@@ -99,3 +102,63 @@ def test_the_api_gives_the_live_part_of_one_whom_no_run_has_seen(service: Runnin
         (bob, {"kind": "user", "found": 1}),
         ("nobody", {"kind": "phone", "found": 0}),
     ]
+
+
+TILL = """
+table = "order_line"
+source = "till"
+[columns]
+order_id = "receipt"
+customer_id = "member"
+store_id = "store"
+product_id = "item"
+ordered_at = "time"
+quantity = "qty"
+net_amount = "paid"
+[identifiers]
+phone = "phone"
+card = "card"
+"""
+TICKETS = """receipt,member,phone,card,store,item,time,qty,paid
+R1,Z7,13812340007,8800-7,s1,tea,2026-01-05 10:00,1,9.90
+R2,Z7,13812340007,8800-7,s1,milk,2026-01-06 10:00,2,12.00
+R3,Z8,13812340008,8800-8,s1,milk,2026-01-06 11:00,1,6.00
+"""
+
+
+def test_a_till_file_and_the_app_are_on_one_page(service: Running, tmp_path: Path) -> None:
+    (tmp_path / "till.toml").write_text(TILL, encoding="utf-8")
+    (tmp_path / "tickets.csv").write_text(TICKETS, encoding="utf-8")
+    with open_shop(service.folder) as shop:
+        loaded = load(
+            shop, "order_line", [str(tmp_path / "tickets.csv")], source="till", mapping=tmp_path / "till.toml"
+        )
+        assert loaded.stored == 3
+        zoe = f"app:{shop.tokens.token('user', 'zoe')}"
+    person = "till:Z7"
+    batch = [
+        {"type": "identify", "messageId": "z1", "userId": "zoe", "traits": {"phone": "13812340007"}},
+        _track("Product Viewed", 21, userId="zoe", properties={"product_id": "tea"}),
+    ]
+    assert service.post("/v1/batch", {"batch": batch}).json()["accepted"] == 2
+    assert _once(service, person, 2).records == (zoe,)
+    with open_shop(service.folder) as shop:
+        run(shop, until="profile")
+        user = shop.state.users.add("mia", "correct horse battery", "admin", now=shop.clock())
+        session, _ = shop.state.sessions.start(user.id, now=shop.clock())
+    with httpx.Client(base_url=service.url, cookies={"shopkeeper_session": session}, timeout=60) as client:
+        found = client.get(f"/api/v1/persons/{person}").json()
+        assert (found["person_id"], found["traits"]["orders_ever"]) == (person, 2)
+        assert sorted(each["source"] for each in found["records"]) == ["app", "till"]
+        assert (found["live"]["views"], found["live"]["records"]) == (["tea"], [zoe])
+        by_other_name = client.get(f"/api/v1/persons/{zoe}").json()
+        assert (by_other_name["person_id"], by_other_name["traits"]) == (person, found["traits"])
+        question = {"kind": "phone", "value": "138 1234 0007"}
+        headers = {"origin": service.url, "x-csrf-token": token(client, "/people")}
+        answer = client.post("/api/v1/persons/lookup", json=question, headers=headers)
+        assert answer.json() == {"person_ids": [person]}
+        shown = client.get(f"/people/{person}")
+        assert "R1" in shown.text
+        assert zoe.partition(":")[2] in shown.text
+        moved = client.get(f"/people/{zoe}")
+        assert (moved.status_code, moved.headers["location"]) == (303, f"/people/{person}")

@@ -1,26 +1,27 @@
 """The reader that keeps live state: log → whose each event is → map of identifiers → `live.db`."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from shopkeeper.app.known_map import known_to, remember
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.clock import microseconds
 from shopkeeper.base.errors import StorageError
 from shopkeeper.collect.event_table import Barred, Logged, logged_events, without_erased
 from shopkeeper.collect.load import store_cutovers
 from shopkeeper.collect.orders import Days, order_lines
-from shopkeeper.identity.book import Book, Changes
-from shopkeeper.identity.link import Known, Linked, kind_of, link, record_id
+from shopkeeper.identity.book import Book
+from shopkeeper.identity.link import Linked, link, record_id
 from shopkeeper.profile.live import Keep, Touch, decode_live, encode_live, join
 from shopkeeper.profile.live_touch import touch_of
 from shopkeeper.schema.event import Event
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.log import Log, Stored
 from shopkeeper.storage.log_reader import LogReader
-from shopkeeper.storage.state.identifiers import Identified, Identifiers
+from shopkeeper.storage.state.identifiers import Identifiers
 
 __all__ = ["LIVE_FILE", "Lines", "LiveReader", "Older", "lines_for", "rebuild"]
 
@@ -95,7 +96,8 @@ class LiveReader:
             after: The position live state is at.
             through: The position it is at afterwards.
         """
-        touches = self._link(without_erased(logged, self._barred), at)
+        with self._map.alone():
+            touches = self._link(without_erased(logged, self._barred), at)
         tokens = {record: token for record, (token, _) in touches.items()}
         new = {record: found for record, (_, found) in touches.items()}
 
@@ -106,7 +108,7 @@ class LiveReader:
 
     def _link(self, logged: Sequence[Logged], at: datetime) -> dict[str, tuple[str, list[Touch]]]:
         named = [(one, link(one.event, {})) for one in logged]
-        book = Book(self._known({token for _, linked in named for token in linked.seen}))
+        book = Book(known_to(self._map, {token for _, linked in named for token in linked.seen}))
         touches: dict[str, tuple[str, list[Touch]]] = {}
         for one, _ in named:
             linked = link(one.event, book.known)
@@ -115,27 +117,8 @@ class LiveReader:
                 own = record_id(one.event.source, linked.record)
                 touch = touch_of(one.event, one.offset, self._lines(one.event))
                 touches.setdefault(own, (linked.record, []))[1].append(touch)
-        self._remember(book, book.changes(), at)
+        remember(self._map, book, at)
         return touches
-
-    def _known(self, tokens: Collection[str]) -> list[Known]:
-        found = self._map.known(sorted(tokens))
-        claimants = {one.claimed_by for one in found if one.claimed_by is not None} - {one.token for one in found}
-        if claimants:
-            found += self._map.known(sorted(claimants))
-        return [_known(one) for one in found]
-
-    def _remember(self, book: Book, changes: Changes, at: datetime) -> None:
-        if changes.merges:
-            self._map.merge([(each.person_id, each.into_id) for each in changes.merges], now=at)
-        if changes.followed:
-            moved = {
-                token: (_identified(book.known[token], book.person(token)), record_id(book.known[token].source, token))
-                for token in changes.followed
-            }
-            self._map.follow(moved, now=at)
-        self._map.keep(_identified(one, one.person_id) for one in changes.known)
-        self._map.belong({one.record_id: (one.token, one.person_id) for one in changes.moved}, now=at)
 
 
 def lines_for(shop: Shop) -> Lines:
@@ -213,33 +196,6 @@ def _note(book: Book, event: Event, linked: Linked) -> None:
 
 def _joined(old: bytes | None, touches: Iterable[Touch], keep: Keep) -> bytes:
     return encode_live(join([] if old is None else [decode_live(old)], touches, keep))
-
-
-def _known(one: Identified) -> Known:
-    return Known(
-        one.token,
-        one.person_id,
-        one.source,
-        one.first_seen_on.toordinal(),
-        one.last_seen_on.toordinal(),
-        one.verified,
-        one.claimed_by,
-        one.claimed_at,
-    )
-
-
-def _identified(one: Known, person_id: str) -> Identified:
-    return Identified(
-        one.token,
-        person_id,
-        kind_of(one.token),
-        one.source,
-        date.fromordinal(one.first_day),
-        date.fromordinal(one.last_day),
-        one.verified,
-        one.claimed_by,
-        one.claimed_at,
-    )
 
 
 def _remove(file: Path) -> None:

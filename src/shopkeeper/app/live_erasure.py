@@ -5,6 +5,7 @@ from contextlib import closing
 
 from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.shop import Shop
+from shopkeeper.identity.link import record_id
 from shopkeeper.privacy.reach import Traces
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.live_lock import live_lock
@@ -21,7 +22,11 @@ def forget_live(shop: Shop, traces: Traces) -> Mapping[str, int]:
 
 def forget_map(shop: Shop, traces: Traces) -> Mapping[str, int]:
     """Takes a person's identifiers out of the map, and the person out of the segments that run live."""
+    identifiers = shop.state.identifiers
+    records = [record_id(*record) for record in traces.records]
+    with identifiers.alone():
+        gone = identifiers.forget(traces.tokens, records)
     return {
-        "identifiers": shop.state.identifiers.forget(traces.tokens),
+        "identifiers": gone,
         "live_segments": shop.state.live_segments.erase(traces.person_ids),
     }

@@ -4,11 +4,13 @@ import threading
 from contextlib import closing
 from dataclasses import asdict
 
+from shopkeeper.app.consent_log import ConsentKeeper
 from shopkeeper.app.event_log import reader_of
 from shopkeeper.app.ingest import Loader, Pace
 from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for
 from shopkeeper.app.live_rebuild import is_lost, rebuild_live
 from shopkeeper.app.log import logger
+from shopkeeper.app.map_seed import Seeder
 from shopkeeper.app.readers import Reader, Readers
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.schedule import Worker
@@ -37,7 +39,12 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
     file = shop.folder / LIVE_FILE
     if is_lost(shop):
         logger("worker").info("live state is made anew", **asdict(rebuild_live(shop)))
-    with reader_of(shop) as log, live_lock(file), closing(LiveStore(file)) as live:
+    with (
+        reader_of(shop) as log,
+        live_lock(file),
+        closing(LiveStore(file)) as live,
+        closing(Seeder(shop)) as seeder,
+    ):
         live_reader = LiveReader(
             log,
             shop.state.identifiers,
@@ -48,6 +55,8 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
         readers = Readers(
             [
                 Reader("live", live_reader.step, rest=_LIVE_RESTS),
+                Reader("map", seeder.look, rest=0.2),
+                Reader("consent", ConsentKeeper(shop, log).step, rest=0.2),
                 Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
                 Reader("loader", Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds)).step, rest=1.0),
             ]

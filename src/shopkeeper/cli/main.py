@@ -33,6 +33,7 @@ _COMMANDS = {
     "worker": ("serve", "Only the worker, for several machines."),
     "log": ("serve", "Only the process that writes the log of events."),
     "live": ("live", "Live state: make it anew."),
+    "consent": ("consent", "What people agreed to and withdrew: import."),
     "hook": ("hook", "Web hooks that hear of who enters and leaves segments."),
     "user": ("user", "Add people who may sign in."),
     "key": ("key", "API keys: create, list, revoke."),

@@ -1,4 +1,8 @@
-"""The consent ledger: every change with its evidence, added to and never changed; the last one holds."""
+"""The consent ledger: every change with its evidence, added to and never changed; the last one holds.
+
+A change is kept under the id that the person had when they said so. What is one person now is asked with all its ids,
+so that a withdrawal holds for whoever the person was linked to since.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +16,7 @@ from shopkeeper.base.errors import AlreadyThereError
 from shopkeeper.base.ids import derived_id
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
+from shopkeeper.storage.state.identifiers import person_now, same_person
 
 __all__ = ["ConsentChange", "ConsentText", "Consents"]
 
@@ -94,7 +99,7 @@ class Consents:
         consents = tables.consents
         query = (
             select(consents)
-            .where(consents.c.person_id == person_id)
+            .where(consents.c.person_id.in_(same_person(person_id)))
             .order_by(consents.c.occurred_at.desc(), consents.c.granted, consents.c.recorded_at.desc(), consents.c.id)
         )
         with self._database.read() as connection:
@@ -109,7 +114,7 @@ class Consents:
         query = (
             select(consents)
             .where(
-                consents.c.person_id == person_id,
+                consents.c.person_id.in_(same_person(person_id)),
                 consents.c.purpose == purpose,
                 consents.c.channel == channel,
                 (consents.c.occurred_at <= until) | consents.c.granted.is_(False),
@@ -122,12 +127,13 @@ class Consents:
         return _change(row) if row is not None else None
 
     def batches(self, rows: int = 50_000) -> Iterator[Sequence[Any]]:
-        """Gives the whole ledger for its snapshot in the lake, batch by batch, of one instant.
+        """Gives the whole ledger for its snapshot in the lake, batch by batch, of one instant, by who persons are now.
 
         What holds of one person, purpose, channel and instant is one row, granted only if nothing there withdrew it.
         """
         consents = tables.consents
-        key = (consents.c.person_id, consents.c.purpose, consents.c.channel, consents.c.occurred_at)
+        person = person_now(consents.c.person_id).label("person")
+        key = (person, consents.c.purpose, consents.c.channel, consents.c.occurred_at)
         refused = func.max(case((consents.c.granted.is_(False), 1), else_=0)).label("refused")
         query: Select[Any] = (
             select(*key, refused, func.max(consents.c.text_version), func.max(consents.c.source))
@@ -182,7 +188,7 @@ class Consents:
                 **{name: getattr(each, name) for name in ConsentChange.__slots__},
                 "evidence": dict(each.evidence),
             }
-            for each in {each.id: each for each in changes}.values()
+            for each in {each.id: each for each in reversed(changes)}.values()
         ]
         present = select(func.count()).where(consents.c.id.in_([each["id"] for each in values]))
         with self._database.write() as connection:

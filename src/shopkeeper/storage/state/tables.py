@@ -37,6 +37,7 @@ __all__ = [
     "leases",
     "live_members",
     "loads",
+    "map_marks",
     "mappings",
     "person_flags",
     "person_merges",
@@ -56,7 +57,7 @@ __all__ = [
     "webhooks",
 ]
 
-HEAD = "0005b"
+HEAD = "0007"
 
 METADATA = MetaData(
     naming_convention={
@@ -432,4 +433,11 @@ person_merges = Table(
     Column("until", Instant),
     Column("token", Text, nullable=False, index=True),
     Column("into_id", Text, nullable=False, index=True),
+)
+
+map_marks = Table(
+    "map_marks",
+    METADATA,
+    _key("name"),
+    Column("number", BigInteger, nullable=False),
 )

@@ -179,8 +179,8 @@ def get_person(request: Request, visitor: SignedIn, person_id: str) -> PersonAns
         as_of=found.as_of,
         records=list(found.records),
         traits=dict(found.traits),
-        scores=list(scores_of(shop, person_id)) if visitor.may("models.read") else [],
-        personal=list(masked_fields(shop, person_id, scope_of_request(request))),
+        scores=list(scores_of(shop, found.person_id)) if visitor.may("models.read") else [],
+        personal=list(masked_fields(shop, found.person_id, scope)),
     )
 
 

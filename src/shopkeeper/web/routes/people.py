@@ -1,6 +1,7 @@
 """People: the list and the page of one person."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
@@ -69,6 +70,8 @@ def person(request: Request, visitor: SignedIn, person_id: str, kind: str = "") 
     shop = request.app.state.shop
     scope = scope_of_request(request)
     found = person_page(shop, person_id, scope)
+    if found.person_id != person_id:
+        return RedirectResponse(f"/people/{quote(found.person_id, safe=':')}", status_code=303)
     spend = months(shop, person_id, scope)
     return page(
         request,
