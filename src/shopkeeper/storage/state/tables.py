@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -27,6 +28,7 @@ __all__ = [
     "METADATA",
     "Instant",
     "api_keys",
+    "asked_counts",
     "assignments",
     "audit",
     "audit_head",
@@ -56,7 +58,7 @@ __all__ = [
     "webhooks",
 ]
 
-HEAD = "0005b"
+HEAD = "0010"
 
 METADATA = MetaData(
     naming_convention={
@@ -432,4 +434,16 @@ person_merges = Table(
     Column("until", Instant),
     Column("token", Text, nullable=False, index=True),
     Column("into_id", Text, nullable=False, index=True),
+)
+
+asked_counts = Table(
+    "asked_counts",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("who", Text),
+    Column("size", BigInteger, nullable=False),
+    Column("sketch", LargeBinary, nullable=False),
+    Column("told", BigInteger),
+    Column("root", BigInteger),
+    Column("asked_at", Instant, nullable=False),
 )

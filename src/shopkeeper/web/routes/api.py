@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from shopkeeper.app.pages.builder import preview
-from shopkeeper.app.pages.counts import AskedCounts, guarded_preview, guarded_row, rounded
+from shopkeeper.app.pages.counts import AskedCounts, everybody, guarded_preview, guarded_row
 from shopkeeper.app.pages.people import PeopleFilter, people
 from shopkeeper.app.pages.person import Membership, Record, person_page
 from shopkeeper.app.pages.personal import Personal, masked_fields, revealed_fields
@@ -147,7 +147,9 @@ def list_persons(
 @router.post("/persons/lookup", dependencies=[may("people.lookup")])
 def lookup_person(request: Request, visitor: SignedIn, question: IdentifierQuestion) -> PersonsFound:
     """The persons that have an identifier; it stands in no address, and each look leaves a row in the audit log."""
-    found = lookup(request.app.state.shop, question.kind, question.value, by=visitor.name)
+    found = lookup(
+        request.app.state.shop, question.kind, question.value, by=visitor.name, scope=scope_of_request(request)
+    )
     return PersonsFound(person_ids=list(found))
 
 
@@ -233,7 +235,11 @@ def list_segments(request: Request, visitor: SignedIn) -> list[SegmentRow]:
 def preview_segment(request: Request, visitor: SignedIn, question: AudienceQuestion) -> AudienceAnswer:
     """Counts an audience that need not be saved; a wrong tree gives every fault with its path."""
     shop, with_people = request.app.state.shop, visitor.may("people.read")
-    found = preview(shop, question.tree) if with_people else guarded_preview(shop, question.tree, _asked(request))
+    found = (
+        preview(shop, question.tree)
+        if with_people
+        else guarded_preview(shop, question.tree, _asked(request), who=visitor.name)
+    )
     if found.faults:
         raise FaultsError("the audience", found.faults, chinese="人群规则")
     if found.seconds is None or found.as_of is None:
@@ -257,10 +263,10 @@ def get_segment(request: Request, visitor: SignedIn, name: str) -> SegmentAnswer
     shop = request.app.state.shop
     found = segment_page(shop, name)
     row: SegmentRow = found.row
-    everybody: int | None = found.of
+    of: int | None = found.of
     if not visitor.may("people.read"):
-        row, everybody = guarded_row(shop, row, _asked(request)), rounded(everybody, shop.settings.web.smallest_count)
-    return SegmentAnswer(segment=row, as_of=found.as_of, of=everybody, tree=dict(found.tree), line=found.line)
+        row, of = guarded_row(shop, row, _asked(request)), everybody(_asked(request), of)
+    return SegmentAnswer(segment=row, as_of=found.as_of, of=of, tree=dict(found.tree), line=found.line)
 
 
 @router.get("/report", dependencies=[may("report.read")])
