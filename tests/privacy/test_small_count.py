@@ -46,7 +46,8 @@ def asked(state: State) -> AskedCounts:
 
 
 def _answer(asked: AskedCounts, people: list[str], who: str | None = "key") -> int | None:
-    return asked.answer(asked.blur.marks(people), now=NOW, who=who)
+    """A count by a rule that nobody asked before."""
+    return asked.answer(asked.blur.marks(people), now=NOW, who=who, rule=f"{sorted(people)}")
 
 
 def test_small_counts_are_untold_and_others_are_multiples_close_to_the_truth() -> None:
@@ -152,6 +153,12 @@ def test_sets_that_differ_by_a_person_or_two_are_one_to_the_guard_so_no_average_
     assert len(answers) == 1
 
 
+def test_the_same_rule_is_counted_every_day_though_whom_it_fits_changes(asked: AskedCounts) -> None:
+    for day in range(60):
+        marks = asked.blur.marks(_people(day, day + 60))
+        assert asked.answer(marks, now=NOW + timedelta(days=day), who="key", rule="recency_days < 30") is not None
+
+
 def test_an_asker_counts_so_many_different_audiences_a_day(state: State) -> None:
     asked = AskedCounts(_blur(), state.counts, most=3)
     for first in (0, 100, 200):
@@ -160,7 +167,9 @@ def test_an_asker_counts_so_many_different_audiences_a_day(state: State) -> None
         _answer(asked, _people(300, 350))
     assert _answer(asked, _people(0, 50)) is not None  # an earlier one
     assert _answer(asked, _people(300, 350), who="another key") is not None
-    assert asked.answer(asked.blur.marks(_people(400, 450)), now=NOW + timedelta(days=2), who="key") is not None
+    assert (
+        asked.answer(asked.blur.marks(_people(400, 450)), now=NOW + timedelta(days=2), who="key", rule="x") is not None
+    )
 
 
 def test_what_overlapped_is_noted_with_what_it_overlapped(asked: AskedCounts, state: State) -> None:

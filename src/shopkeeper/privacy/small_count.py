@@ -24,7 +24,7 @@ Marks = NDArray[np.uint64]
 _BUCKETS = 256
 _HASH_BYTES = 8
 _KEPT = 4096
-_DAY = timedelta(days=1)
+_OVERLAP_DAYS = 30
 
 
 class Blur:
@@ -99,16 +99,17 @@ class AskedCounts:
         self._last = 0
         self._lock = threading.Lock()
 
-    def answer(self, marks: Marks, *, now: datetime, who: str | None = None) -> int | None:
+    def answer(self, marks: Marks, *, now: datetime, who: str | None = None, rule: str = "") -> int | None:
         """Gives what may be told of the size of an audience; None where it is too small.
 
         Args:
             marks: The marks of its people, each once.
             now: The present instant.
             who: Who asks; None for an audience that the asker did not choose, such as a saved segment.
+            rule: By which rule; the same rule on another day, whom it fits by then, is no new question.
 
         Raises:
-            ForbiddenError: The asker has counted too many different audiences today, or too many that hardly differ.
+            ForbiddenError: The asker has counted by too many new rules today, or by too many that hardly differ.
         """
         size = len(marks)
         if size < self.blur.smallest:
@@ -123,11 +124,13 @@ class AskedCounts:
                 known = self._nearest(size, sketch)
                 if known is not None and known.sketch == sketch:
                     return known.told
-                if who is not None:
+                new = None
+                if who is not None and not turn.has_asked(who, rule):
+                    new = rule
                     self._check(turn, who, now, overlaps=known is not None)
                 told = self.blur.told(size, sketch) if known is None else known.told
                 root = None if known is None else known.root or known.seq
-                turn.add(size, sketch, told, who=who, root=root, now=now)
+                turn.add(size, sketch, told, who=who, rule=new, root=root, now=now)
                 self._catch_up(turn)
             return told
 
@@ -140,12 +143,12 @@ class AskedCounts:
             self._known = {seq: each for seq, each in self._known.items() if seq > self._last - _KEPT}
 
     def _check(self, turn: Turn, who: str, now: datetime, *, overlaps: bool) -> None:
-        most = self.blur.smallest if overlaps else self._most
-        if turn.asked(who, since=now - _DAY, overlaps=overlaps) >= most:
+        most, days = (self.blur.smallest, _OVERLAP_DAYS) if overlaps else (self._most, 1)
+        if turn.asked(who, since=now - timedelta(days=days), overlaps=overlaps) >= most:
             what = "audiences that hardly differ from others" if overlaps else "different audiences"
             raise ForbiddenError(
-                f"{most} {what} were counted in 24 hours",
-                next_step="go on tomorrow, or ask for a key that may see persons",
+                f"{most} {what} were counted within {days} day(s)",
+                next_step="wait, or ask for a key that may see persons",
             )
 
     def _nearest(self, size: int, sketch: bytes) -> Asked | None:

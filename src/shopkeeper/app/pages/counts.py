@@ -1,5 +1,6 @@
 """How many people an audience has, for who may not see persons."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -61,7 +62,7 @@ def guarded_preview(shop: Shop, draft: Mapping[str, Any], asked: AskedCounts, *,
         return asked.blur.may_be_light(len(few)) and asked.blur.is_light(asked.blur.marks(people[few]))
 
     _, chosen = without_light(spread(tree), masks, everyone, is_light)
-    told = asked.answer(asked.blur.marks(people[chosen]), now=now(shop), who=who)
+    told = asked.answer(asked.blur.marks(people[chosen]), now=now(shop), who=who, rule=_digest(tree))
     return replace(found, count=told, of=everybody(asked, found.of), sample=())
 
 
@@ -94,6 +95,10 @@ def _chosen_by(
     rows = shop.arrow(Query(select, name="parts of an audience"))
     masks = {part: rows[f"part_{place}"].to_numpy().astype(np.bool_) for place, part in enumerate(parts)}
     return rows["person_id"].to_numpy(), masks
+
+
+def _digest(tree: Node) -> str:
+    return hashlib.sha256(repr(tree).encode()).hexdigest()
 
 
 def _faults(tree: Node, parts: int) -> Iterator[Fault]:

@@ -52,19 +52,44 @@ class Turn:
         return [Asked(**row) for row in reversed(self._connection.execute(query).mappings().all())]
 
     def asked(self, who: str, *, since: datetime, overlaps: bool) -> int:
-        """Gives how many audiences somebody counted since an instant: those of their own answer, or that overlapped."""
+        """Gives how many rules new to somebody they counted since an instant: with an answer of their own, or not."""
         asked = tables.asked_counts
         kind = asked.c.root.is_not(None) if overlaps else asked.c.root.is_(None)
-        query = select(func.count()).where(asked.c.who == who, asked.c.asked_at > since, kind)
+        query = select(func.count()).where(
+            asked.c.who == who, asked.c.asked_at > since, asked.c.rule.is_not(None), kind
+        )
         return int(self._connection.execute(query).scalar_one())
 
+    def has_asked(self, who: str, rule: str) -> bool:
+        """Whether somebody counted by a rule before, whoever fitted it then."""
+        asked = tables.asked_counts
+        query = select(asked.c.seq).where(asked.c.who == who, asked.c.rule == rule).limit(1)
+        return self._connection.execute(query).first() is not None
+
     def add(
-        self, size: int, sketch: bytes, told: int | None, *, who: str | None, root: int | None, now: datetime
+        self,
+        size: int,
+        sketch: bytes,
+        told: int | None,
+        *,
+        who: str | None,
+        rule: str | None,
+        root: int | None,
+        now: datetime,
     ) -> int:
-        """Adds an audience; gives its place."""
+        """Adds an audience, with its rule where that is new to who asks; gives its place."""
         asked = tables.asked_counts
         seq = int(self._connection.execute(select(func.coalesce(func.max(asked.c.seq), 0))).scalar_one()) + 1
-        values = {"seq": seq, "who": who, "size": size, "sketch": sketch, "told": told, "root": root, "asked_at": now}
+        values = {
+            "seq": seq,
+            "who": who,
+            "size": size,
+            "sketch": sketch,
+            "told": told,
+            "root": root,
+            "rule": rule,
+            "asked_at": now,
+        }
         self._connection.execute(asked.insert(), values)
         return seq
 

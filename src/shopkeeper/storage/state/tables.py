@@ -445,5 +445,6 @@ asked_counts = Table(
     Column("sketch", LargeBinary, nullable=False),
     Column("told", BigInteger),
     Column("root", BigInteger),
+    Column("rule", Text),
     Column("asked_at", Instant, nullable=False),
 )

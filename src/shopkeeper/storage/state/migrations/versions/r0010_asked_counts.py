@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("sketch", sa.LargeBinary, nullable=False),
         sa.Column("told", sa.BigInteger),
         sa.Column("root", sa.BigInteger),
+        sa.Column("rule", sa.Text),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_asked_counts"),
     )
