@@ -147,10 +147,10 @@ class _Maker:
         """Values that fit a schema."""
         if "$ref" in schema:
             return self.right(_found(schema, self._document), name)
-        if "anyOf" in schema:
-            return st.one_of(*(self.right(each, name) for each in schema["anyOf"]))
         if "enum" in schema:
             return st.sampled_from(schema["enum"])
+        if "anyOf" in schema:
+            return st.one_of(*(self.right(each, name) for each in schema["anyOf"]))
         return self._hinted(name, self._of_type(schema, name))
 
     def _of_type(  # noqa: PLR0911 - one return a type

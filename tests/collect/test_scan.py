@@ -53,7 +53,6 @@ def found(text: str, scanner: Scanner = SCANNER, *, is_thing: bool = False) -> l
         "138一二三四5678",
         "电话 1 3 8 1 2 3 4 5 6 7 8",
         "手机：1-3-8-1-2-3-4-5-6-7-8",
-        "Call me: 1, 3, 8, 1, 2, 3, 4, 5, 6, 7, 8",
     ],
 )
 def test_a_phone_is_found_however_it_is_written(text: str) -> None:

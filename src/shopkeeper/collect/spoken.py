@@ -18,7 +18,7 @@ _IN_NUMERALS = re.compile(
 _APART = re.compile(r"(?<![0-9])1[3-9][0-9]([/_·~*|])[0-9]{4}\1[0-9]{4}(?![0-9])")
 _ONE_BY_ONE = re.compile(
     r"(?:电话|手机|号码|联系|致电|微信|tel|phone|mobile|call|ring|text)[^0-9\n]{0,12}"
-    r"(?P<number>1(?:[ ,/_·~-]{1,2}[0-9]){10})(?![ ,/_·~-]{0,2}[0-9])",
+    r"(?P<number>1(?:[ -]{1,2}[0-9]){10})(?![ -]{0,2}[0-9])",
     re.IGNORECASE,
 )
 
@@ -37,13 +37,12 @@ _CUES = ("我叫", "我的名字", "姓名", "名字", "联系人", "收货人",
 _CUE_BYTES = re.compile(b"|".join(cue.encode() for cue in _CUES))
 
 _NUMERAL_BYTES = re.compile(b"(?:" + b"|".join(sign.encode() for sign in _NUMERALS) + b"){%d}" % _FEWEST)
-_SINGLE = b"x".join([b"0"] * 11)
 _GROUPED = b"000x0000x0000"
 
 
 def may_be_apart(bare: bytes) -> bool:
     """Whether digits taken apart may stand in a text whose digits are all 0 and whose other signs are all x."""
-    return _GROUPED in bare or _SINGLE in bare
+    return _GROUPED in bare
 
 
 def may_be_spoken(wide: bytes) -> bool:

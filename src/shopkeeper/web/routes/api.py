@@ -1,5 +1,6 @@
 """The JSON API: the same reads as the pages, and the preview of an audience."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -8,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shopkeeper.app.pages.builder import preview
 from shopkeeper.app.pages.counts import AskedCounts, everybody, guarded_preview, guarded_row
-from shopkeeper.app.pages.people import PeopleFilter, people
+from shopkeeper.app.pages.people import SORTED_BY, PeopleFilter, people
 from shopkeeper.app.pages.person import Membership, Record, person_page
 from shopkeeper.app.pages.personal import Personal, masked_fields, revealed_fields
 from shopkeeper.app.pages.scores import Score, scores_of
 from shopkeeper.app.pages.segments import SegmentRow, segment_page, segments
+from shopkeeper.app.pages.timeline import KINDS as ENTRY_KINDS
 from shopkeeper.app.pages.timeline import Entry, timeline
 from shopkeeper.app.person_lookup import lookup
 from shopkeeper.app.person_now import PersonNow, live_document, person_now, record_parts
@@ -20,6 +22,8 @@ from shopkeeper.app.report import report
 from shopkeeper.app.report_document import report_document
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import FaultsError, MissingError, UsageError
+from shopkeeper.schema.tables import TABLES
+from shopkeeper.schema.traits import TRAITS
 from shopkeeper.web.permit import may
 from shopkeeper.web.problem import PROBLEMS
 from shopkeeper.web.signed_in import SignedIn, scope_of_request
@@ -27,6 +31,12 @@ from shopkeeper.web.signed_in import SignedIn, scope_of_request
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+IDENTIFIERS = TABLES["identifier"].column("kind").values
+
+
+def one_of(values: Iterable[str]) -> Any:
+    """Declares the values that a parameter may have; whoever knows them judges them."""
+    return Query(json_schema_extra={"enum": list(values)})
 
 
 class PersonSummary(BaseModel):
@@ -65,7 +75,7 @@ class IdentifierQuestion(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: str = Field(description="Its kind, such as phone, email or member_no", max_length=20)
+    kind: str = Field(description="Its kind", max_length=20, json_schema_extra={"enum": list(IDENTIFIERS)})
     value: str = Field(description="The identifier as it was written", min_length=1, max_length=512)
 
 
@@ -128,10 +138,10 @@ class AudienceAnswer(BaseModel):
 def list_persons(
     request: Request,
     _visitor: SignedIn,
-    stage: str | None = None,
-    rfm_class: str | None = None,
+    stage: Annotated[str | None, one_of(TRAITS["lifecycle"].values)] = None,
+    rfm_class: Annotated[str | None, one_of(TRAITS["rfm_class"].values)] = None,
     segment: str | None = None,
-    sort: str = "monetary_365d",
+    sort: Annotated[str, one_of(SORTED_BY)] = "monetary_365d",
     *,
     rising: bool = False,
     cursor: str | None = None,
@@ -191,7 +201,7 @@ def get_timeline(
     request: Request,
     _visitor: SignedIn,
     person_id: str,
-    kind: str | None = None,
+    kind: Annotated[str | None, one_of(ENTRY_KINDS)] = None,
     number: Annotated[int, Query(alias="page", ge=0, le=10_000)] = 0,
 ) -> TimelinePage:
     """A person's baskets, redemptions, campaigns, touches and feedback, newest first; of one kind if asked."""
@@ -271,7 +281,10 @@ def get_segment(request: Request, visitor: SignedIn, name: str) -> SegmentAnswer
 
 @router.get("/report", dependencies=[may("report.read")])
 def get_report(
-    request: Request, visitor: SignedIn, as_of: str | None = None, level: str | None = None
+    request: Request,
+    visitor: SignedIn,
+    as_of: Annotated[str | None, Query(json_schema_extra={"format": "date"})] = None,
+    level: str | None = None,
 ) -> dict[str, Any]:
     """The morning report of one level as one document."""
     shop, scope = request.app.state.shop, scope_of_request(request)

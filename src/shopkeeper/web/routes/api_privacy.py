@@ -10,6 +10,7 @@ from shopkeeper.app.consent import change_consent, consent_page
 from shopkeeper.app.pages.person import person_page
 from shopkeeper.app.pages.seen import must_see
 from shopkeeper.app.requests import ask
+from shopkeeper.schema.consent import CHANNELS, PURPOSES
 from shopkeeper.web.permit import may
 from shopkeeper.web.problem import PROBLEMS
 from shopkeeper.web.signed_in import SignedIn, scope_of_request
@@ -59,8 +60,8 @@ class ConsentSaid(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     person_id: str = Field(max_length=_SHORT)
-    purpose: str = Field(max_length=_SHORT)
-    channel: str = Field(max_length=_SHORT)
+    purpose: str = Field(max_length=_SHORT, json_schema_extra={"enum": list(PURPOSES)})
+    channel: str = Field(max_length=_SHORT, json_schema_extra={"enum": list(CHANNELS)})
     granted: bool
     text_version: str | None = Field(None, max_length=_SHORT, description="Version of the text shown; giving needs it.")
     text_language: str | None = Field(None, max_length=_SHORT)
