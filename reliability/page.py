@@ -63,6 +63,16 @@ each behind a good batch on the same connection, with good batches on others bes
 acknowledged and kept.
 """,
     ),
+    "api": (
+        "Made-up requests",
+        """
+Every call of the API, as its OpenAPI document declares it, gets made-up requests: half of them fit the schema, of the
+others some part is left out, added or something else, or the body is no JSON at all (half characters, a hundred
+thousand brackets, numbers of six thousand digits). No answer may be a 5xx, or one that the document does not declare,
+or a failure that is not in the one form (RFC 9457). The control, an application that is wrong on purpose, is in the
+tests.
+""",
+    ),
     "flood": (
         "A flood",
         """

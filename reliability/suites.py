@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from benchmarks.figure import Figures, figure
+from reliability.api import asking, filled_shop, hints_of, tried
 from reliability.cuts import cut, recorded
 from reliability.door import ServiceDoor
 from reliability.erased import erased
@@ -24,6 +25,8 @@ _FAILING = range(1, 51)
 _PIECES = 1_000
 _FLOOD_BYTES = 8 * 2**20
 _FLOOD_MB = 120.0
+_MADE_UP = 300
+_OK = 200
 _SEED = 20260301
 
 
@@ -155,6 +158,17 @@ def _flood() -> Figures:
     }
 
 
+def _api() -> Figures:
+    with _folder() as folder, filled_shop(folder) as shop, asking(shop) as client:
+        found = tried(client, hints_of(shop), examples=_MADE_UP, number=_SEED)
+    return {
+        "api_calls": figure(len({call for call, _ in found.statuses}), "calls"),
+        "api_requests": figure(found.requests, "requests", bar=_MADE_UP, at_least=True),
+        "api_done": figure(sum(count for (_, status), count in found.statuses.items() if status == _OK), "answers"),
+        "api_faults": figure(len(found.faults), "answers", bar=0),
+    }
+
+
 def _of_verdict(suite: str, found: Verdict) -> Figures:
     return {
         f"{suite}_acknowledged": figure(found.acknowledged, "events", bar=1, at_least=True),
@@ -184,5 +198,6 @@ SUITES: Mapping[str, Callable[[], Figures]] = {
     "full_disk": _full_disk,
     "poison": _poison,
     "flood": _flood,
+    "api": _api,
 }
 """Each suite by name; the names of its figures begin with it."""

@@ -1,6 +1,5 @@
 """Erasure (个人信息删除): a person leaves every place of the shop, and the bytes with them."""
 
-import json
 import shutil
 import time
 from collections import Counter
@@ -41,7 +40,6 @@ _ORPHANS = timedelta(minutes=10)
 _HANDED_OUT = ("segment.export", "plan.export", "table.export")
 _TOLD = 100
 _DOWNLOADS = (".csv", ".xlsx", ".zip")  # the engine's own files are its own to remove
-_STALE = "stale.json"
 
 _WHY = {
     "order_line": "账簿：销售额保留，成为没有会员的小票（散客）",
@@ -145,11 +143,7 @@ def _temporary(shop: Shop) -> int:
 
 def _models(shop: Shop) -> int:
     """Marks every version there is as fitted on somebody who was erased since; the next run fits anew."""
-    versions = [f"{entry.name}/{entry.version}" for entry in shop.models.list()]
-    if versions:
-        note = {"since": now(shop).isoformat(), "why": "a person was erased", "versions": versions}
-        (shop.models.folder / _STALE).write_text(json.dumps(note, indent=1), encoding="utf-8")
-    return len(versions)
+    return shop.models.mark_stale(now(shop), "a person was erased")
 
 
 def _kept(counts: Counter[str]) -> tuple[Kept, ...]:

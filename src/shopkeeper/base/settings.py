@@ -258,6 +258,9 @@ class WebSettings(_Section):
         ge=2,
         description="Who may not see persons gets no smaller count of people; larger ones are rounded to it.",
     )
+    counts_a_day: int = Field(
+        200, ge=1, description="How many different audiences who may not see persons can count in 24 hours."
+    )
     hooks_to_loopback: bool = Field(
         default=False, description="Say true in tests only: web hooks may then go to this machine, without HTTPS."
     )

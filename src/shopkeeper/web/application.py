@@ -10,12 +10,13 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from shopkeeper.app.audit import Auditor
 from shopkeeper.app.collect import reception_of
-from shopkeeper.app.pages.counts import AskedCounts
+from shopkeeper.app.pages.counts import asked_counts
 from shopkeeper.app.shop import Shop
 from shopkeeper.web import assets, problem
 from shopkeeper.web.audited import Audited
 from shopkeeper.web.collect import Collect
 from shopkeeper.web.csrf import guard
+from shopkeeper.web.form import known_fields
 from shopkeeper.web.rate import RateLimit
 from shopkeeper.web.routes import (
     access,
@@ -81,7 +82,7 @@ def create_app(shop: Shop) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(guard)],
+        dependencies=[Depends(guard), Depends(known_fields)],
         lifespan=_lifespan,
         max_body_size=_MOST_BODY_BYTES,
     )
@@ -90,7 +91,7 @@ def create_app(shop: Shop) -> FastAPI:
     app.state.sign_in_limits = sign_in.SignInLimits()
     app.state.wrong_keys = WrongKeys()
     app.state.auditor = Auditor(shop)
-    app.state.asked_counts = AskedCounts(shop.settings.web.smallest_count)
+    app.state.asked_counts = asked_counts(shop)
     for router in _ROUTERS:
         app.include_router(router)
     problem.install(app)

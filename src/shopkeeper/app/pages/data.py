@@ -179,7 +179,7 @@ def table_sample(shop: Shop, name: str, *, with_persons: bool = True) -> list[di
 
 
 def checks(shop: Shop) -> tuple[Check, ...]:
-    """Gives the quality checks as they came out last, failed ones first."""
+    """Gives the quality checks as they came out last, failed ones first; of tables about persons none by its key."""
     query = Query.from_sql(
         """
         SELECT table_name, check_name, severity, ok, found, sample, checked_at
@@ -188,7 +188,13 @@ def checks(shop: Shop) -> tuple[Check, ...]:
         """,
         name="quality checks",
     )
-    return tuple(Check(**row) for row in rows(shop, query))
+    return tuple(
+        Check(**row | ({"sample": None} if _names_persons(row["table_name"]) else {})) for row in rows(shop, query)
+    )
+
+
+def _names_persons(name: str) -> bool:
+    return name not in TABLES or TABLES[name].is_personal
 
 
 def refusals(shop: Shop) -> Refusals:

@@ -5,6 +5,7 @@ from datetime import datetime
 from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.pages.seen import must_see
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.traces import mark_of
 from shopkeeper.app.visitor import Scope
 from shopkeeper.collect.people import subject
 from shopkeeper.privacy.reveal import Personal, masked_of, revealed_of
@@ -50,7 +51,7 @@ def revealed_fields(
         shop.vault,
         shop.state.audit,
         _subjects(shop, person_id),
-        person_id=person_id,
+        mark=mark_of(shop, person_id),
         reason=reason,
         by=by,
         now=now,

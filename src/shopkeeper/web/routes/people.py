@@ -58,7 +58,7 @@ def people_list(
         sorted_by=SORTED_BY,
         stages=TRAITS["lifecycle"].values,
         classes=TRAITS["rfm_class"].values,
-        segments=shop.state.segments.all(),
+        segments=shop.state.segments.all() if scope is None else (),
         cursor=cursor,
         stores=names_of(shop, "store"),
     )
