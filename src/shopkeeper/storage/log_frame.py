@@ -39,12 +39,14 @@ class Word(IntEnum):
 
     APPEND = 1  # asked: a batch
     TRIM = 2  # asked: a position
+    LOOK = 4  # asked: 0; whether it answers
     KEPT = 10  # answered: an outcome
     TRIMMED = 11  # answered: how many batches
     BUSY = 12  # answered: a text; the queue is full, nothing was kept
     UNAVAILABLE = 13  # answered: a text; nothing was kept
     FAILED = 14  # answered: a text; the log takes nothing more
     REFUSED = 15  # answered: a text; what was asked makes no sense
+    WAITING = 17  # answered: how many batches await their commit
 
 
 class TooLongError(Exception):

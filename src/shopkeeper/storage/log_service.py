@@ -133,6 +133,8 @@ class LogService:
                 task = self._loop.create_task(self._trim(sender, number, number_of(content)))
                 self._trims.add(task)
                 task.add_done_callback(self._trims.discard)
+            elif word == Word.LOOK:
+                sender.answer(answered(number, Word.WAITING, len(self._waiting)))
             else:
                 sender.answer(answered(number, Word.REFUSED, f"{word} is no request"))
         except (msgspec.DecodeError, UsageError, UnicodeError, RecursionError) as error:
