@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from shopkeeper.app.api_key import list_keys
-from shopkeeper.app.collect import read_shop_plan
 from shopkeeper.app.event_log import client_of
+from shopkeeper.app.plan_file import read_shop_plan
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.collect.accept import accept
 from shopkeeper.collect.door import Door
@@ -38,7 +38,7 @@ def replay_events(shop: Shop, *, source: str | None = None, ids: Sequence[str] =
     browsers = {key.source for key in list_keys(shop) if key.is_browser} - {
         key.source for key in list_keys(shop) if not key.is_browser
     }
-    plan = read_shop_plan(shop)
+    plan = read_shop_plan(shop.folder)
 
     async def send() -> None:
         log = client_of(shop)

@@ -115,6 +115,11 @@ class Loader:
         batches, _ = self._waiting()
         return self._load(batches, now(self._shop))
 
+    @property
+    def passed(self) -> int:
+        """The position up to which batches held nothing for the lake; it stands in no table."""
+        return self._passed
+
     def _holds(self, at: datetime) -> bool:
         try:
             self._shop.state.leases.acquire(_LEASE, self._holder, now=at, lasts=_LEASE_LASTS)

@@ -1,11 +1,15 @@
 """The worker: what reads the log, and the jobs of the schedule, until it is told to stop."""
 
 import threading
+import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
+from typing import Any
 
 from shopkeeper.app.consent_log import ConsentKeeper
 from shopkeeper.app.event_log import reader_of
+from shopkeeper.app.heartbeat import Heartbeat
 from shopkeeper.app.ingest import Loader, Pace
 from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for
 from shopkeeper.app.live_rebuild import is_lost, rebuild_live
@@ -52,23 +56,38 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
             lines_for(shop),
             barred=lambda tokens: shop.vault.tombstoned(tokens=tokens),
         )
+        loader = Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds))
         readers = Readers(
             [
                 Reader("live", live_reader.step, rest=_LIVE_RESTS),
                 Reader("map", seeder.look, rest=0.2),
                 Reader("consent", ConsentKeeper(shop, log).step, rest=0.2),
                 Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
-                Reader("loader", Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds)).step, rest=1.0),
+                Reader("loader", loader.step, rest=1.0),
             ]
         )
         schedule = Worker(shop) if with_schedule and shop.settings.schedule.enabled else None
         thread = threading.Thread(target=schedule.run, name="schedule") if schedule else None
+        heartbeat = Heartbeat(shop, "worker", lambda: {**_said_of(readers), "loaded": loader.passed})
         readers.start()
         if thread:
             thread.start()
+        heartbeat.beat()
         while not told.wait(_LOOKS_EVERY):
-            pass
+            heartbeat.beat()
         if schedule and thread:
             schedule.stop()
             thread.join()
         readers.stop()
+        heartbeat.end()
+
+
+def _said_of(readers: Readers) -> Mapping[str, Any]:
+    """What the heartbeat says of each reader: its failures in a row, and how long ago a step ended well."""
+    at = time.monotonic()
+    return {
+        "readers": {
+            name: {"failures": pulse.failures, "seconds": round(at - pulse.at, 1)}
+            for name, pulse in readers.pulses().items()
+        }
+    }

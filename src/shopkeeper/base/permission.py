@@ -31,6 +31,7 @@ PERMISSIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "requests.manage": ("handle requests of persons about their data", "处理个人信息请求"),
         "keys.manage": ("make and revoke API keys", "创建和吊销 API 密钥"),
         "audit.read": ("read and check the audit log", "查看和校验审计日志"),
+        "metrics.read": ("read the figures of the service itself for a monitor", "读取服务自身的运行指标（供监控用）"),
     }
 )
 """Every permission with what it allows, in English and Chinese."""
@@ -140,6 +141,7 @@ KEY_SCOPES = frozenset(
         "person.unmask",
         "consent.write",
         "requests.manage",
+        "metrics.read",
     }
 )
-"""What an API key may be given beside `collect`: what routes of the API ask for."""
+"""What an API key may be given beside `collect`: what routes of the API and `/metrics` ask for."""

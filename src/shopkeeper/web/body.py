@@ -1,7 +1,8 @@
 """The body of a request on the event paths: read and unpacked within limits, whoever sends it."""
 
+import asyncio
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.types import Receive
 
@@ -11,6 +12,8 @@ MOST_BYTES = 500 * 1024
 """The largest body, unpacked (the limit of the Segment API)."""
 
 _GZIP = 16 + zlib.MAX_WBITS
+_SECONDS = 30.0
+"""A client that has not sent its body by then is let go: what it sent is held in memory meanwhile."""
 
 
 class BodyError(Exception):
@@ -29,11 +32,26 @@ class BodyError(Exception):
         self.retry_after = retry_after
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, most: int = MOST_BYTES) -> bytes:
+async def read_body(
+    headers: Mapping[bytes, bytes],
+    receive: Receive,
+    most: int = MOST_BYTES,
+    *,
+    held: Callable[[int], None] = lambda _: None,
+    seconds: float = _SECONDS,
+) -> bytes:
     """Reads a body, packed with gzip or not; a body that unpacks to more than it may is not unpacked further.
 
+    Args:
+        headers: The request's headers.
+        receive: Gives its pieces.
+        most: The largest body, packed and unpacked.
+        held: Told how many bytes are held as each piece comes, and after unpacking; it may raise.
+        seconds: So long the client has.
+
     Raises:
-        BodyError: It is too large, badly packed, packed in a way that is not known, or the client went away.
+        BodyError: It is too large, badly packed, packed in a way that is not known, the client went away or took too
+            long.
     """
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > most:
@@ -41,11 +59,19 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, most: int 
     encoding = headers.get(b"content-encoding", b"").strip().lower()
     if encoding not in (b"", b"identity", b"gzip"):
         raise BodyError(415, "unknown_encoding")
-    raw = await _received(receive, most)
-    return raw if encoding != b"gzip" and raw[:2] != b"\x1f\x8b" else _unpacked(raw, most)
+    try:
+        async with asyncio.timeout(seconds):
+            raw = await _received(receive, most, held)
+    except TimeoutError:
+        raise BodyError(408, "too_slow") from None
+    if encoding != b"gzip" and raw[:2] != b"\x1f\x8b":
+        return raw
+    clear = _unpacked(raw, most)
+    held(len(clear))
+    return clear
 
 
-async def _received(receive: Receive, most: int) -> bytes:
+async def _received(receive: Receive, most: int, held: Callable[[int], None]) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -53,6 +79,7 @@ async def _received(receive: Receive, most: int) -> bytes:
         if message["type"] == "http.disconnect":
             raise BodyError(400, "client_went_away")
         piece = message.get("body", b"")
+        held(len(piece))
         size += len(piece)
         if size > most:
             raise BodyError(413, "too_large")
