@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import ShopkeeperError
 from shopkeeper.schema.query import Query
+from shopkeeper.storage.live_queue import set_aside
 
 __all__ = ["Finding", "diagnose"]
 
@@ -39,6 +41,7 @@ def diagnose(shop: Shop) -> list[Finding]:
         ("lake", _lake),
         ("state", _state),
         ("vault", _vault),
+        ("live", _live),
         ("duckdb", _duckdb),
         ("disk", _disk),
         ("spark", _spark),
@@ -79,6 +82,15 @@ def _state(shop: Shop) -> Finding:
 def _vault(shop: Shop) -> Finding:
     _ = shop.vault
     return Finding("vault", ok=True, found="opens with its key")
+
+
+def _live(shop: Shop) -> Finding:
+    found = set_aside(shop.folder / LIVE_FILE)
+    if not found:
+        return Finding("live", ok=True, found="nothing was set aside by the reader of events or by segments")
+    events = sum(each.part == "event" for each in found)
+    told = f"{events} events and {len(found) - events} persons were set aside, last: {found[0].reason}"
+    return Finding("live", ok=False, found=told, next_step="report the reason as a bug; the rest goes on")
 
 
 def _duckdb(shop: Shop) -> Finding:

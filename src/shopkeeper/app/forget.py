@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from shopkeeper.app.lake_erasure import drop_bodies, erase_from_lake
-from shopkeeper.app.live_erasure import forget_live, forget_map
+from shopkeeper.app.live_erasure import forget_history, forget_live, forget_map
 from shopkeeper.app.receipt import Kept, Receipt
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_person, mark_of, traces_of
@@ -28,12 +28,12 @@ WAIT = timedelta(minutes=10)
 """How long files stay for those who read them."""
 
 Reach = Callable[[Shop, Traces], Mapping[str, int]]
-REACHES: Mapping[str, Reach] = {"live.db": forget_live}
+REACHES: Mapping[str, Reach] = {"live.db": forget_live, "history.db": forget_history}
 """Further places by the name of their file in the shop: each is given the person's traces and says what it removed.
 
 The log and the serving set add theirs here; one that is there and not named is told as not reached.
 """
-_OTHER_PLACES = ("log.db", "live.db", "serving.db")
+_OTHER_PLACES = ("log.db", "live.db", "history.db", "serving.db")
 _ORPHANS = timedelta(minutes=10)
 _HANDED_OUT = ("segment.export", "plan.export", "table.export")
 _TOLD = 100

@@ -1,21 +1,27 @@
 """The worker: what reads the log, and the jobs of the schedule, until it is told to stop."""
 
 import threading
+from collections.abc import Callable
 from contextlib import closing
+from random import Random
 
 from shopkeeper.app.event_log import reader_of
 from shopkeeper.app.ingest import Loader, Pace
 from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for
+from shopkeeper.app.live_turns import LiveTurns
 from shopkeeper.app.readers import Reader, Readers
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.schedule import Worker
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.shop import Shop, now
+from shopkeeper.app.web_hooks import door_of, send_due
 from shopkeeper.storage.live import LiveStore
 
 __all__ = ["work"]
 
 _LOOKS_EVERY = 0.5
 _LIVE_RESTS = 0.05
+_SEGMENTS_REST = 0.1
+_HOOKS_REST = 0.25
 
 
 def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> None:
@@ -37,9 +43,12 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
             lines_for(shop),
             barred=lambda tokens: shop.vault.tombstoned(tokens=tokens),
         )
+        turns = LiveTurns(shop, live_reader.keep_days)
         readers = Readers(
             [
                 Reader("live", live_reader.step, rest=_LIVE_RESTS),
+                Reader("segments", turns.step, rest=_SEGMENTS_REST),
+                Reader("hooks", _sending(shop), rest=_HOOKS_REST),
                 Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
                 Reader("loader", Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds)).step, rest=1.0),
             ]
@@ -55,3 +64,13 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
             schedule.stop()
             thread.join()
         readers.stop()
+        turns.close()
+
+
+def _sending(shop: Shop) -> Callable[[], bool]:
+    door, random = door_of(shop), Random()  # noqa: S311 - spreads retries
+
+    def step() -> bool:
+        return send_due(shop.state, shop.sealing, door, now=now(shop), random=random) > 0
+
+    return step

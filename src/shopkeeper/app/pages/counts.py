@@ -30,10 +30,10 @@ def guarded_preview(shop: Shop, draft: Mapping[str, Any], asked: AskedCounts) ->
 def guarded_row(shop: Shop, row: SegmentRow, asked: AskedCounts) -> SegmentRow:
     """Gives what may be told of a saved segment: its size, and no money, which would tell more than the size."""
     if stands_at(shop, "profile") is None:
-        return replace(row, people=None, spend=None)
+        return replace(row, people=None, spend=None, live_people=None)
     saved = shop.state.segments.get(row.name)
     people = within(shop, saved, "SELECT i.person_id FROM inside AS i", name="people of a segment")
-    return replace(row, people=asked.answer(_ids(shop, people)), spend=None)
+    return replace(row, people=asked.answer(_ids(shop, people)), spend=None, live_people=None)
 
 
 def _ids(shop: Shop, people: Query) -> list[str]:

@@ -37,7 +37,7 @@ class NewChange:
         person_id: The person.
         kind: `entered` or `left`.
         occurred_at: When it came to be so.
-        cause: `event`, `timer`, `run` or `retired`.
+        cause: `event`, `timer`, `run`, `retired` or `merged` (into another person).
     """
 
     segment: str
@@ -92,6 +92,13 @@ class LiveSegments:
         query = select(tables.live_members).where(tables.live_members.c.segment == segment)
         with self._database.read() as connection:
             return {row["person_id"]: Member(**row) for row in connection.execute(query).mappings()}
+
+    def sizes(self) -> dict[str, int]:
+        """How many people are in each segment that runs live and has any."""
+        members = tables.live_members
+        query = select(members.c.segment, func.count()).group_by(members.c.segment)
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def names(self) -> list[str]:
         """The segments that have members or timers."""
@@ -164,14 +171,17 @@ class LiveSegments:
             rows = connection.execute(query.order_by(changes.c.seq).limit(most)).mappings()
             return [Change(**row) for row in rows]
 
-    def moved_since(self, segment: str, moment: datetime) -> dict[str, bool]:
-        """Gives whether each person who entered or left a segment after an instant was in it at that instant.
+    def moved_since(self, segment: str, moment: datetime, version: int) -> dict[str, bool]:
+        """Gives whether each person who entered or left a version of a segment after an instant was in it then.
 
         What a run corrected since is no move: it speaks of that instant itself.
         """
         changes = tables.segment_changes
         query = select(changes.c.person_id, changes.c.kind).where(
-            changes.c.segment == segment, changes.c.occurred_at > moment, changes.c.cause != "run"
+            changes.c.segment == segment,
+            changes.c.version == version,
+            changes.c.occurred_at > moment,
+            changes.c.cause != "run",
         )
         found: dict[str, bool] = {}
         with self._database.read() as connection:
