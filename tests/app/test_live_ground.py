@@ -151,5 +151,5 @@ def test_memberships_of_the_first_run_enter_the_stream(tmp_path: Path) -> None:
         }
         assert shop.state.live_segments.next_due() is None
         (turned,) = reconcile_with_run(shop, live, _DAY + timedelta(days=1))
-        assert (turned.different, turned.changes, turned.looked_at) == (0, 0, 1)
-        assert shop.state.live_segments.due(clock, 9) == [("late", "till:c3")]
+        assert (turned.different, turned.changes, turned.looked_at) == (0, 0, 2)
+        assert shop.state.live_segments.due(clock, 9) == [("late", "till:c2"), ("late", "till:c3")]

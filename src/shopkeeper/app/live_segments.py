@@ -219,9 +219,11 @@ def _ask(
                 inside[found.name] = Member(found.name, who, found.version, instant(at))
             else:
                 del inside[found.name]
-            asked |= live.by_word.get(f"segment:{found.name}", frozenset())
-            memo, view = view.memo, _view(touched.person, elsewhere, inside, at, live.ground)
-            view.memo = memo
+            hearing = live.by_word.get(f"segment:{found.name}")
+            if hearing:
+                asked |= hearing
+                memo, view = view.memo, _view(touched.person, elsewhere, inside, at, live.ground)
+                view.memo = memo
         # Whoever is touched often needs no far-sighted timer: it looks ahead when it rings.
         due = next_change(found.audience, view, steps=8 if found.name in touched.timers else 0)
         turn.timers[found.name, who] = None if due is None else instant(due)

@@ -126,7 +126,10 @@ def lines_of(touches: Iterable[Touch], *, after: int = 0, known: Iterable[Line] 
         after: Only lines of touches behind this offset; one whose key an earlier touch had is left out all the same.
         known: Lines that are known otherwise, whose orders may be returned.
     """
-    ordered = sorted(touches, key=lambda touch: touch.offset)
+    sales = [touch for touch in touches if touch.lines or touch.refund is not None]
+    if not sales:
+        return []
+    ordered = sorted(sales, key=lambda touch: touch.offset)
     found: dict[tuple[str, str, int], tuple[int, Line]] = {}
     for touch in ordered:
         for line in touch.lines:
