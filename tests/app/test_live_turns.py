@@ -254,30 +254,22 @@ def test_a_person_who_cannot_be_judged_stops_nobody_and_rings_no_more(
     assert live.inside("viewers") == set()
 
 
-def test_an_erasure_reaches_what_segments_keep(live: LiveShop) -> None:
-    fill(live.shop, "order_line", [_loaded("ann", date(2026, 3, 9)), _loaded("bob", date(2026, 3, 9))])
-    live.publish(recent="bought in last 30 days")
-    live.run()
-    live.turn()
-    history = live.shop.folder / "history.db"
-    assert b"till:ann" in history.read_bytes()
-    receipt = forget(live.shop, "till:ann", by="t", wait=timedelta(0))
-    assert receipt.removed["history.db"] == {"parts": 1}
-    assert b"till:ann" not in history.read_bytes()
-    assert live.inside("recent") == {"till:bob"}
-
-
-def test_a_line_of_the_lake_is_the_line_of_live_state(live: LiveShop) -> None:
+def test_a_line_of_the_lake_is_that_of_live_state_and_an_erasure_reaches_it(live: LiveShop) -> None:
     odd = {"net_amount": Decimal("12.34"), "product_discount": 1}
-    fill(live.shop, "order_line", [_loaded("ann", date(2026, 3, 9)) | odd])
+    fill(live.shop, "order_line", [_loaded("ann", date(2026, 3, 9)) | odd, _loaded("bob", date(2026, 3, 9))])
     live.publish(recent="bought in last 30 days")
     live.run()
     live.turn()
     people = live.turns._people
     assert people is not None
     (person,) = people.of({"till:ann": ["till:ann"]}, lambda *_: None).values()
-    at = microseconds(datetime(2026, 3, 9, 3, tzinfo=UTC))
-    day = date(2026, 3, 9).toordinal()
+    at, day = microseconds(datetime(2026, 3, 9, 3, tzinfo=UTC)), date(2026, 3, 9).toordinal()
     assert person.lines == [
         Line("till", "ann2026-03-09", 1, day, at, "ann", "tea", "s", 10_000, 123_400, "store", 10_000, None, None)
     ]
+    history = live.shop.folder / "history.db"
+    assert b"till:ann" in history.read_bytes()
+    receipt = forget(live.shop, "till:ann", by="t", wait=timedelta(0))
+    assert receipt.removed["history.db"] == {"parts": 1}
+    assert b"till:ann" not in history.read_bytes()
+    assert live.inside("recent") == {"till:bob"}

@@ -25,7 +25,7 @@ from shopkeeper.storage.state.live_segments import Turn
 
 __all__ = ["LiveTurns"]
 
-_AT_ONCE = 2_000
+_AT_ONCE = 1_000
 _SAYS_EVERY = timedelta(seconds=2)
 _AGAIN_AFTER = timedelta(seconds=30)
 _MEANWHILE = timedelta(seconds=5)
