@@ -1,7 +1,11 @@
 """What a person does is on their page at once: events sent to a running service, read through the API's own shape."""
 
+import base64
+import hashlib
+import hmac
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +16,30 @@ from shopkeeper.app.load import load
 from shopkeeper.app.person_now import PersonNow, live_document, person_now, record_parts
 from shopkeeper.app.run import run
 from shopkeeper.app.shop import open_shop
+from shopkeeper.app.web_hooks import add_shop_hook
 from shopkeeper.base.errors import MissingError
+from shopkeeper.segment.document import to_document
+from shopkeeper.segment.line import parse
 from tests.service import Running, running
+from tests.storage.test_web_hook import Receiver
 from tests.web.conftest import token
 
 _PATIENCE = 20.0
+_SOON = 5.0  # about a quarter of a second when the machine is quiet
+_LOOPBACK = "SHOPKEEPER_WEB__HOOKS_TO_LOOPBACK"
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running(tmp_path_factory.mktemp("live") / "shop", {}) as found:
+    with running(tmp_path_factory.mktemp("live") / "shop", {_LOOPBACK: "true"}) as found:
         yield found
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
 
 
 def _once(service: Running, person: str, wanted: int) -> PersonNow:
@@ -162,3 +179,70 @@ def test_a_till_file_and_the_app_are_on_one_page(service: Running, tmp_path: Pat
         assert zoe.partition(":")[2] in shown.text
         moved = client.get(f"/people/{zoe}")
         assert (moved.status_code, moved.headers["location"]) == (303, f"/people/{person}")
+
+
+def _until(holds: Callable[[], Any]) -> float:
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < _PATIENCE
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def _sent(service: Running, event: str, user: str, **properties: Any) -> None:
+    message = {"event": event, "userId": user, "messageId": f"{event}{user}", "properties": properties}
+    assert service.post("/v1/track", message).status_code == 200
+
+
+def test_an_event_is_a_change_at_once(service: Running, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(_LOOPBACK, "true")
+    rules = {
+        "viewers": "did event \"Product Viewed\" product = 'tea' in last 1 day",
+        "buyers": 'bought product = "oolong" in last 1 day',
+    }
+    with open_shop(service.folder) as shop:
+        for name, rule in rules.items():
+            labels = {"label_en": name, "label_zh": name}
+            shop.state.segments.save(name, to_document(parse(rule)), **labels, by="t", now=shop.clock(), published=True)
+        secret = base64.b64decode(
+            add_shop_hook(shop, "crm", f"http://127.0.0.1:{receiver.port}/x", []).removeprefix("whsec_")
+        )
+        user = shop.state.users.add("kim", "correct horse battery", "admin", now=shop.clock())
+        session, _ = shop.state.sessions.start(user.id, now=shop.clock())
+
+        changes = shop.state.live_segments.changes
+
+        # The worker hears of what was published when it next looks.
+        _until((service.folder / "history.db").exists)
+        _sent(service, "Product Viewed", "warm", product_id="oolong")
+        _until(lambda: len(changes("viewers")) == 1)
+        _sent(service, "Product Viewed", "ann", product_id="milk")
+        _sent(service, "Product Viewed", "bob", product_id="oolong")
+        assert _until(lambda: len(changes("viewers")) == 2) < _SOON
+        order = {"order_id": "o1", "products": [{"product_id": "oolong", "price": 9.9}]}
+        _sent(service, "Order Completed", "bob", **order)
+        assert _until(lambda: len(changes("buyers")) == 1) < _SOON
+        bob = f"app:{shop.tokens.token('user', 'bob')}"
+        (bought,) = changes("buyers")
+        assert (bought.person_id, bought.kind, bought.cause) == (bob, "entered", "event")
+    _until(lambda: len(receiver.got) == 3)
+    _, headers, body = receiver.got[-1]
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    wanted = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{wanted}"
+    assert json.loads(body)["data"]["person_id"] == bob
+    with httpx.Client(base_url=service.url, cookies={"shopkeeper_session": session}, timeout=60) as client:
+        found = client.get("/api/v1/segments/buyers/changes").json()
+        assert [(each["person_id"], each["kind"]) for each in found["changes"]] == [(bob, "entered")]
+        again = client.get("/api/v1/segments/buyers/changes", params={"after": found["cursor"]}).json()
+        assert again == {"changes": [], "cursor": found["cursor"]}
+
+        def sizes() -> dict[str, int | None]:
+            return {each["name"]: each["live_people"] for each in client.get("/api/v1/segments").json()}
+
+        wanted = {"viewers": 2, "buyers": 1}
+        _until(lambda: sizes() == wanted)
+        for language, words in (("en", "2 live, "), ("zh", "实时 2 人")):
+            client.cookies.set("shopkeeper_language", language)
+            assert words in client.get("/segments").text
+        assert "实时人数" in client.get("/segments/viewers").text

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.plan_file import read_shop_plan
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import ShopkeeperError
 from shopkeeper.schema.query import Query
+from shopkeeper.storage.live_queue import set_aside
 
 __all__ = ["Finding", "diagnose"]
 
@@ -41,6 +43,7 @@ def diagnose(shop: Shop) -> list[Finding]:
         ("state", _state),
         ("vault", _vault),
         ("tracking plan", _plan),
+        ("live", _live),
         ("duckdb", _duckdb),
         ("disk", _disk),
         ("spark", _spark),
@@ -88,6 +91,15 @@ def _plan(shop: Shop) -> Finding:
     plan = read_shop_plan(shop.folder)
     found = "none: every event is allowed" if plan.allows_all else f"{len(plan.events)} events expected"
     return Finding("tracking plan", ok=True, found=found)
+
+
+def _live(shop: Shop) -> Finding:
+    found = set_aside(shop.folder / LIVE_FILE)
+    if not found:
+        return Finding("live", ok=True, found="nothing was set aside by the reader of events or by segments")
+    events = sum(each.part == "event" for each in found)
+    told = f"{events} events and {len(found) - events} persons were set aside, last: {found[0].reason}"
+    return Finding("live", ok=False, found=told, next_step="report the reason as a bug; the rest goes on")
 
 
 def _duckdb(shop: Shop) -> Finding:

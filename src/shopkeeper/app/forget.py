@@ -10,7 +10,7 @@ from datetime import timedelta
 from shopkeeper.app.event_log import LOG_FILE
 from shopkeeper.app.lake_erasure import drop_bodies, erase_from_lake
 from shopkeeper.app.live import LIVE_FILE
-from shopkeeper.app.live_erasure import forget_live, forget_map
+from shopkeeper.app.live_erasure import forget_history, forget_live, forget_map
 from shopkeeper.app.log_erasure import forget_log
 from shopkeeper.app.receipt import Kept, Receipt
 from shopkeeper.app.shop import Shop, now
@@ -21,6 +21,7 @@ from shopkeeper.collect.people import subject
 from shopkeeper.privacy.body import bodies_that_say, needles_of
 from shopkeeper.privacy.reach import KEPT_FACTS, Traces
 from shopkeeper.storage.erase import remove_files
+from shopkeeper.storage.live_history import HISTORY_FILE
 from shopkeeper.storage.state.forget import forget_persons
 from shopkeeper.storage.warehouse import live_files
 
@@ -30,12 +31,12 @@ WAIT = timedelta(minutes=10)
 """How long files stay for those who read them."""
 
 Reach = Callable[[Shop, Traces], Mapping[str, int]]
-REACHES: Mapping[str, Reach] = {LOG_FILE: forget_log, LIVE_FILE: forget_live}
+REACHES: Mapping[str, Reach] = {LOG_FILE: forget_log, LIVE_FILE: forget_live, HISTORY_FILE: forget_history}
 """Further places by the name of their file in the shop: each is given the person's traces and says what it removed.
 
 The serving set adds its own here; one that is there and not named is told as not reached.
 """
-_OTHER_PLACES = (LOG_FILE, LIVE_FILE, "serving.db")
+_OTHER_PLACES = (LOG_FILE, LIVE_FILE, HISTORY_FILE, "serving.db")
 _ORPHANS = timedelta(minutes=10)
 _HANDED_OUT = ("segment.export", "plan.export", "table.export")
 _TOLD = 100

@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict
+from random import Random
 from typing import Any
 
 from shopkeeper.app.consent_log import ConsentKeeper
@@ -13,12 +14,14 @@ from shopkeeper.app.heartbeat import Heartbeat
 from shopkeeper.app.ingest import Loader, Pace
 from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for
 from shopkeeper.app.live_rebuild import is_lost, rebuild_live
+from shopkeeper.app.live_turns import LiveTurns
 from shopkeeper.app.log import logger
 from shopkeeper.app.map_seed import Seeder
 from shopkeeper.app.readers import Reader, Readers
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.schedule import Worker
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.shop import Shop, now
+from shopkeeper.app.web_hooks import door_of, send_due
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.live_lock import live_lock
 
@@ -26,6 +29,8 @@ __all__ = ["work"]
 
 _LOOKS_EVERY = 0.5
 _LIVE_RESTS = 0.05
+_SEGMENTS_REST = 0.1
+_HOOKS_REST = 0.25
 
 
 def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> None:
@@ -57,11 +62,14 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
             barred=lambda tokens: shop.vault.tombstoned(tokens=tokens),
         )
         loader = Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds))
+        turns = LiveTurns(shop, live_reader.keep_days)
         readers = Readers(
             [
                 Reader("live", live_reader.step, rest=_LIVE_RESTS),
                 Reader("map", seeder.look, rest=0.2),
                 Reader("consent", ConsentKeeper(shop, log).step, rest=0.2),
+                Reader("segments", turns.step, rest=_SEGMENTS_REST),
+                Reader("hooks", _sending(shop), rest=_HOOKS_REST),
                 Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
                 Reader("loader", loader.step, rest=1.0),
             ]
@@ -79,6 +87,7 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
             schedule.stop()
             thread.join()
         readers.stop()
+        turns.close()
         heartbeat.end()
 
 
@@ -91,3 +100,12 @@ def _said_of(readers: Readers) -> Mapping[str, Any]:
             for name, pulse in readers.pulses().items()
         }
     }
+
+
+def _sending(shop: Shop) -> Callable[[], bool]:
+    door, random = door_of(shop), Random()  # noqa: S311 - spreads retries
+
+    def step() -> bool:
+        return send_due(shop.state, shop.sealing, door, now=now(shop), random=random) > 0
+
+    return step

@@ -29,6 +29,10 @@ _CURRENT = select(_OF.c.record_id, _OF.c.into_id).where(
     _OF.c.until.is_(None), _OF.c.record_id.in_(bindparam("records", expanding=True))
 )
 
+_FOLDED = select(_OF.c.record_id, _OF.c.into_id).where(
+    _OF.c.until.is_(None), _OF.c.into_id.in_(bindparam("persons", expanding=True))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Identified:
@@ -145,6 +149,19 @@ class Identifiers:
         if current is None:
             found.add(person_id)
         return sorted(found)
+
+    def folds(self, person_ids: Collection[str]) -> dict[str, list[str]]:
+        """Gives the records that each of some persons is the fold of, its own among them."""
+        found: dict[str, list[str]] = {person: [person] for person in person_ids}
+        with self._database.read() as connection:
+            for chunk in _chunks(person_ids, _ASKED_AT_ONCE):
+                for record, into in connection.execute(_FOLDED, {"persons": chunk}):
+                    if record != into:
+                        found[into].append(record)
+                for record, into in connection.execute(_CURRENT, {"records": chunk}):
+                    if record != into:
+                        found[record].remove(record)
+        return found
 
     def persons(self, record_ids: Collection[str]) -> dict[str, str]:
         """Gives the person of each record that does not belong to its own."""
