@@ -2,8 +2,13 @@ import json
 from collections import Counter
 
 import httpx
+import msgspec
 import pytest
 
+from shopkeeper.app.pages.person import person_page
+from shopkeeper.app.pages.personal import masked_fields
+from shopkeeper.app.pages.scores import scores_of
+from shopkeeper.app.person import Persons
 from shopkeeper.app.shop import Shop
 from shopkeeper.storage.state.live_segments import NewChange, Turn
 from tests.web.conftest import token
@@ -146,3 +151,26 @@ def test_changes_of_a_segment_come_behind_a_cursor(client: httpx.Client, shop: S
     assert client.get(path, params={"after": cursor}).json() == {"changes": [], "cursor": cursor}
     assert client.get("/api/v1/segments/nothing/changes").status_code == 404
     assert client.get(path, params={"after": -1}).status_code == 422
+
+
+def test_the_serving_set_tells_of_a_person_what_the_lake_tells(client: httpx.Client, shop: Shop) -> None:
+    listed = client.get("/api/v1/persons", params={"limit": 25}).json()["people"]
+    persons, scored = Persons(shop), 0
+    for person_id in (each["person_id"] for each in listed):
+        found = persons.document(person_id, with_scores=True)
+        assert found is not None, "the run made a serving set"
+        page = person_page(shop, person_id)
+        assert (found["person_id"], found["as_of"]) == (page.person_id, page.as_of)
+        assert tuple(found["records"]) == page.records
+        assert tuple(found["personal"]) == masked_fields(shop, person_id)
+        assert tuple(found["scores"]) == scores_of(shop, person_id)
+        assert _as_json(found["traits"]) == _as_json(dict(page.traits))
+        ever = {name: found["now"][name]["ever"] for name in ("orders", "monetary")}
+        assert ever == {"orders": page.traits["orders_ever"], "monetary": page.traits["monetary_ever"]}
+        assert found["now"]["last_purchase_on"] == page.traits["last_purchase_on"]
+        scored += len(found["scores"])
+    assert scored
+
+
+def _as_json(value: object) -> object:
+    return msgspec.json.decode(msgspec.json.encode(value))

@@ -11,6 +11,7 @@ from datetime import timedelta
 from shopkeeper.app.lake_erasure import drop_bodies, erase_from_lake
 from shopkeeper.app.live_erasure import forget_live, forget_map
 from shopkeeper.app.receipt import Kept, Receipt
+from shopkeeper.app.serving import SERVING_FILE, forget_serving
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_person, mark_of, traces_of
 from shopkeeper.base.clock import system_clock
@@ -28,10 +29,10 @@ WAIT = timedelta(minutes=10)
 """How long files stay for those who read them."""
 
 Reach = Callable[[Shop, Traces], Mapping[str, int]]
-REACHES: Mapping[str, Reach] = {"live.db": forget_live}
+REACHES: Mapping[str, Reach] = {"live.db": forget_live, SERVING_FILE: forget_serving}
 """Further places by the name of their file in the shop: each is given the person's traces and says what it removed.
 
-The log and the serving set add theirs here; one that is there and not named is told as not reached.
+The log adds its own here; one that is there and not named is told as not reached.
 """
 _OTHER_PLACES = ("log.db", "live.db", "serving.db")
 _ORPHANS = timedelta(minutes=10)
@@ -89,6 +90,10 @@ def forget(
     # A run or load that was under way may have written meanwhile what it had read before.
     late, gone = erase_from_lake(shop.lake, shop.duckdb, traces, states_of_all=False)
     removed["lake"] = dict(counts + late)
+    if SERVING_FILE in removed:
+        # One that was being made of what the lake held before is swapped in by now.
+        people = forget_serving(shop, traces)["people"]
+        removed[SERVING_FILE] = {"people": removed[SERVING_FILE]["people"] + people}
     removed["files"] = {"removed": files + orphans + remove_files(gone, wait=timedelta(0))}
     receipt = Receipt(
         new_id("receipt"),

@@ -13,7 +13,7 @@ from shopkeeper.collect.event_table import Barred, Logged, logged_events, withou
 from shopkeeper.collect.load import store_cutovers
 from shopkeeper.collect.orders import Days, order_lines
 from shopkeeper.identity.book import Book, Changes
-from shopkeeper.identity.link import Known, Linked, kind_of, link, record_id
+from shopkeeper.identity.link import Known, Linked, identifiers_of, kind_of, link, record_id
 from shopkeeper.profile.live import Keep, Touch, decode_live, encode_live, join
 from shopkeeper.profile.live_touch import touch_of
 from shopkeeper.schema.event import Event
@@ -90,11 +90,11 @@ class LiveReader:
         return sum(len(batch.entries) for batch in batches) >= _EVENTS_AT_ONCE
 
     def _link(self, logged: Sequence[Logged], at: datetime) -> dict[str, tuple[str, list[Touch]]]:
-        named = [(one, link(one.event, {})) for one in logged]
-        book = Book(self._known({token for _, linked in named for token in linked.seen}))
+        named = [(one, identifiers_of(one.event)) for one in logged]
+        book = Book(self._known({token for _, seen in named for token in seen}))
         touches: dict[str, tuple[str, list[Touch]]] = {}
-        for one, _ in named:
-            linked = link(one.event, book.known)
+        for one, seen in named:
+            linked = link(one.event, book.known, seen)
             _note(book, one.event, linked)
             if linked.record is not None:
                 own = record_id(one.event.source, linked.record)

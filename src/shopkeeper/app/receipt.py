@@ -64,6 +64,7 @@ _PLACES = {
     "files": ("files of older states", "旧状态的文件"),
     "state": ("state store", "状态库"),
     "temporary": ("waiting and temporary files", "等待中的文件和临时文件"),
+    "serving.db": ("serving set", "服务数据集"),
     "models": ("models marked as stale", "标为过期的模型"),
 }
 

@@ -16,6 +16,7 @@ from shopkeeper.app.changed import LINES, days_to_redo, has_other_records, other
 from shopkeeper.app.cuts import KINDS, keep_filed
 from shopkeeper.app.log import noted
 from shopkeeper.app.plan import Plan
+from shopkeeper.app.serving import refresh_serving
 from shopkeeper.app.shop import Shop, as_of_or_last, now
 from shopkeeper.app.steps import plans
 from shopkeeper.base.errors import MissingError
@@ -95,6 +96,7 @@ def run(
     ordered = _chosen(plans(shop), tuple(steps), until)
     record = shop.state.runs.start(as_of=day, engine=shop.engine.name, by=by, now=now(shop))
     reports = []
+    plan: Plan | None = None
     try:
         for place, plan in enumerate(ordered, start=1):
             if progress:
@@ -106,8 +108,10 @@ def run(
                 record.id, done.name, rows=done.rows, seconds=done.seconds, skipped=done.skipped, now=now(shop)
             )
             reports.append(done)
+        plan = None
+        refresh_serving(shop)
     except Exception as error:
-        shop.state.runs.fail(record.id, f"{plan.name}: {noted(error)}", now=now(shop))
+        shop.state.runs.fail(record.id, f"{plan.name if plan else 'serving'}: {noted(error)}", now=now(shop))
         raise
     shop.state.runs.finish(record.id, now=now(shop))
     return RunReport(day, shop.engine.name, tuple(reports))

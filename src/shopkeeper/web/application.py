@@ -11,6 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from shopkeeper.app.audit import Auditor
 from shopkeeper.app.collect import reception_of
 from shopkeeper.app.pages.counts import AskedCounts
+from shopkeeper.app.person import Persons
 from shopkeeper.app.shop import Shop
 from shopkeeper.web import assets, problem
 from shopkeeper.web.audited import Audited
@@ -90,6 +91,7 @@ def create_app(shop: Shop) -> FastAPI:
     app.state.sign_in_limits = sign_in.SignInLimits()
     app.state.wrong_keys = WrongKeys()
     app.state.auditor = Auditor(shop)
+    app.state.persons = Persons(shop)
     app.state.asked_counts = AskedCounts(shop.settings.web.smallest_count)
     for router in _ROUTERS:
         app.include_router(router)

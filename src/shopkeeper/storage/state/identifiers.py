@@ -15,7 +15,6 @@ __all__ = ["Identified", "Identifiers", "RecordOf"]
 
 _ASKED_AT_ONCE = 1_000
 _ROWS_AT_ONCE = 1_000  # keeps a transaction below a tenth of a second
-_FEW = 100
 
 _Item = TypeVar("_Item")
 _MAP = tables.identifiers
@@ -24,6 +23,18 @@ _LOOKUP = select(_MAP).where(_MAP.c.token.in_(bindparam("tokens", expanding=True
 _CURRENT = select(_OF.c.record_id, _OF.c.into_id).where(
     _OF.c.until.is_(None), _OF.c.record_id.in_(bindparam("records", expanding=True))
 )
+_MERGING = update(_MAP).where(_MAP.c.person_id == bindparam("ending")).values(person_id=bindparam("staying"))
+_MEMBERS = select(_OF.c.record_id, _OF.c.token, _OF.c.into_id).where(
+    _OF.c.into_id.in_(bindparam("persons", expanding=True)), _OF.c.until.is_(None)
+)
+_FOLLOWING = update(_MAP).where(_MAP.c.claimed_by == bindparam("claimant")).values(person_id=bindparam("person"))
+_FOLLOWERS = select(_MAP.c.token, _MAP.c.claimed_by).where(
+    _MAP.c.claimed_by.in_(bindparam("claimants", expanding=True))
+)
+_RECORDS = select(_OF.c.record_id, _OF.c.token).where(
+    _OF.c.token.in_(bindparam("tokens", expanding=True)), _OF.c.until.is_(None)
+)
+_FOLD = select(_OF.c.record_id).where(_OF.c.into_id == bindparam("person"), _OF.c.until.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +111,22 @@ class Identifiers:
 
     def records(self, person_id: str) -> list[str]:
         """Gives the records that a person is the fold of, its own among them."""
-        query = select(_OF.c.record_id).where(_OF.c.into_id == person_id, _OF.c.until.is_(None))
         with self._database.read() as connection:
-            found = set(connection.scalars(query))
+            found = set(connection.scalars(_FOLD, {"person": person_id}))
             current = connection.execute(_CURRENT, {"records": [person_id]}).first()
         if current is None:
             found.add(person_id)
         return sorted(found)
+
+    def fold(self, person_id: str) -> tuple[str, list[str]]:
+        """Gives whom a person or record belongs to now and that person's records: `person` and `records` at once."""
+        with self._database.read() as connection:
+            found = connection.execute(_CURRENT, {"records": [person_id]}).first()
+            who = person_id if found is None else found[1]
+            records = set(connection.scalars(_FOLD, {"person": who}))
+            if found is None or connection.execute(_CURRENT, {"records": [who]}).first() is None:
+                records.add(who)
+        return who, sorted(records)
 
     def persons(self, record_ids: Collection[str]) -> dict[str, str]:
         """Gives the person of each record that does not belong to its own."""
@@ -137,16 +157,14 @@ class Identifiers:
 
     def merge(self, pairs: Sequence[tuple[str, str]], *, now: datetime) -> None:
         """Makes persons part of others: identifiers and records of the first of each pair go to the second."""
-        for chunk in _chunks(pairs, _FEW):
+        for chunk in _chunks(pairs, _ROWS_AT_ONCE):
             with self._database.write() as connection:
-                moving: dict[str, tuple[str, str]] = {}
-                for person, into in chunk:
-                    connection.execute(update(_MAP).where(_MAP.c.person_id == person).values(person_id=into))
-                    rows = connection.execute(
-                        select(_OF.c.record_id, _OF.c.token).where(_OF.c.into_id == person, _OF.c.until.is_(None))
-                    )
-                    moving[person] = person.partition(":")[2], into
-                    moving.update((record, (token, into)) for record, token in rows)
+                into = dict(chunk)
+                connection.execute(_MERGING, [{"ending": person, "staying": into[person]} for person in into])
+                moving = {person: (person.partition(":")[2], stays) for person, stays in into.items()}
+                for asked in _chunks(into, _ASKED_AT_ONCE):
+                    rows = connection.execute(_MEMBERS, {"persons": asked})
+                    moving.update((record, (token, into[person])) for record, token, person in rows)
                 _move(connection, self._database, moving, now)
 
     def follow(self, moved: Mapping[str, tuple[Identified, str]], *, now: datetime) -> None:
@@ -156,21 +174,19 @@ class Identifiers:
             moved: By token: the identifier as it is now, and its own record.
             now: When.
         """
-        for chunk in _chunks(moved.values(), _FEW):
+        for chunk in _chunks(moved.values(), _ROWS_AT_ONCE):
             with self._database.write() as connection:
-                moving: dict[str, tuple[str, str]] = {}
-                for one, own in chunk:
-                    self._put(connection, [one])
-                    connection.execute(
-                        update(_MAP).where(_MAP.c.claimed_by == one.token).values(person_id=one.person_id)
-                    )
-                    followers = connection.scalars(select(_MAP.c.token).where(_MAP.c.claimed_by == one.token))
-                    tokens = [one.token, *followers]
-                    rows = connection.execute(
-                        select(_OF.c.record_id, _OF.c.token).where(_OF.c.token.in_(tokens), _OF.c.until.is_(None))
-                    )
-                    moving[own] = one.token, one.person_id
-                    moving.update((record, (token, one.person_id)) for record, token in rows)
+                self._put(connection, [one for one, _ in chunk])
+                person = {one.token: one.person_id for one, _ in chunk}
+                connection.execute(
+                    _FOLLOWING, [{"claimant": token, "person": person_id} for token, person_id in person.items()]
+                )
+                followers = connection.execute(_FOLLOWERS, {"claimants": list(person)})
+                leader = {token: claimant for token, claimant in followers if token not in person}
+                moving = {own: (one.token, one.person_id) for one, own in chunk}
+                for asked in _chunks([*person, *leader], _ASKED_AT_ONCE):
+                    for record, token in connection.execute(_RECORDS, {"tokens": asked}):
+                        moving[record] = token, person[leader.get(token, token)]
                 _move(connection, self._database, moving, now)
 
     def keep(self, identified: Iterable[Identified]) -> None:
