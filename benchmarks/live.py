@@ -32,6 +32,7 @@ from shopkeeper.identity.link import record_id
 from shopkeeper.sample.chain import chain
 from shopkeeper.sample.size import SIZES
 from shopkeeper.schema.query import Query
+from shopkeeper.segment.document import to_document
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.state.identifiers import Identified
@@ -93,7 +94,7 @@ def _filled(folder: Path) -> tuple[dict[str, Any], Figures]:
         members = _members(shop)
         (folder / "members").write_text("\n".join(members), encoding="utf-8")
         write_key = create_key(shop, ["collect"], source="app", user_kind="member_no")[1]
-        read_key = create_key(shop, ["people.read", "models.read"], name="reader")[1]
+        read_key = create_key(shop, ["people.read"], name="reader")[1]
         figures = _serving_figures(shop, len(members))
     plan = {
         "members": str(folder / "members"), "write_key": write_key, "read_key": read_key, "seconds": _SECONDS,
@@ -105,11 +106,11 @@ def _filled(folder: Path) -> tuple[dict[str, Any], Figures]:
 def _publish(shop: Shop) -> None:
     add_starters(shop)
     for place in range(_AUDIENCES - len(shop.state.segments.all())):
-        line = f'did "Product Viewed" at least {2 + place} times in last 7 days and orders_90d >= {place % 4}'
+        line = f'did event "Product Viewed" at least {2 + place} times in last 7 days and orders_90d >= {place % 4}'
         tree, _ = read_audience(shop, line)
         name = f"lookers_{place}"
         shop.state.segments.save(
-            name, tree, label_en=name, label_zh=name, by="benchmark", now=now(shop), published=True
+            name, to_document(tree), label_en=name, label_zh=name, by="benchmark", now=now(shop), published=True
         )
     published = [saved for saved in shop.state.segments.all() if saved.published]
     if len(published) < _AUDIENCES:

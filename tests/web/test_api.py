@@ -1,10 +1,13 @@
 import json
+import time
 from collections import Counter
 
 import httpx
 import msgspec
 import pytest
 
+from shopkeeper.app.api_key import create_key, revoke_key
+from shopkeeper.app.audit import AuditRow
 from shopkeeper.app.pages.person import person_page
 from shopkeeper.app.pages.personal import masked_fields
 from shopkeeper.app.pages.scores import scores_of
@@ -174,3 +177,31 @@ def test_the_serving_set_tells_of_a_person_what_the_lake_tells(client: httpx.Cli
 
 def _as_json(value: object) -> object:
     return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def test_a_key_gets_at_once_what_the_route_gives_and_leaves_the_same_row(
+    client: httpx.Client, address: str, shop: Shop
+) -> None:
+    person = client.get("/api/v1/persons", params={"limit": 1}).json()["people"][0]["person_id"]
+    path = f"/api/v1/persons/{person}"
+    key, secret = create_key(shop, ["people.read"], name="looks at persons")
+    blind = create_key(shop, ["report.read"])[1]
+    with httpx.Client(base_url=address, headers={"authorization": f"Bearer {secret}"}, timeout=60) as program:
+        # The first look notes that the key was used, and goes by the route; the second is answered before it.
+        answers = [program.get(path) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert answers[0].json() == answers[1].json() == client.get(path).json() | {"scores": []}
+        first, second = ({*answer.headers} - {"content-encoding", "vary"} for answer in answers)
+        assert first == second
+        assert program.get("/api/v1/persons/nobody").status_code == 404
+        assert program.get(path, headers={"authorization": f"Bearer {blind}"}).status_code == 403
+        revoke_key(shop, key.id)
+        assert program.get(path).status_code == 401
+    wanted, until = 2, time.monotonic() + 10
+    rows: list[AuditRow] = []
+    while len(rows) < wanted and time.monotonic() < until:
+        rows = [row for row in shop.state.audit.newest(limit=50) if row.who == "key looks at persons"]
+        time.sleep(0.05)
+    assert [(row.what, row.target, row.detail) for row in rows] == [
+        ("people.read", person, {"method": "GET", "route": "/api/v1/persons/{person_id}"})
+    ] * wanted

@@ -22,6 +22,7 @@ from shopkeeper.base.money import MONEY_PLACES
 from shopkeeper.collect.people import subject
 from shopkeeper.privacy.reveal import masked_of
 from shopkeeper.profile.now import Ever, Totals, live_baskets, totals_now
+from shopkeeper.schema.traits import TRAITS
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.serving import ServingSet
 
@@ -152,7 +153,7 @@ def _scores(row: Served) -> list[Score]:
 
 
 def _ever(rows: Sequence[Served]) -> Ever:
-    found = [traits_of(row) for row in rows]
+    found = [dict(zip(TRAITS, row.traits, strict=False)) for row in rows]
     firsts = [traits["first_purchase_on"] for traits in found if traits["first_purchase_on"]]
     lasts = [traits["last_purchase_on"] for traits in found if traits["last_purchase_on"]]
     return Ever(

@@ -17,6 +17,7 @@ from shopkeeper.web import assets, problem
 from shopkeeper.web.audited import Audited
 from shopkeeper.web.collect import Collect
 from shopkeeper.web.csrf import guard
+from shopkeeper.web.person_read import PersonRead
 from shopkeeper.web.rate import RateLimit
 from shopkeeper.web.routes import (
     access,
@@ -99,6 +100,7 @@ def create_app(shop: Shop) -> FastAPI:
     app.add_middleware(Audited)
     app.add_middleware(GZipMiddleware, minimum_size=_PACK_FROM_BYTES)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(PersonRead, shop=shop, persons=app.state.persons, auditor=app.state.auditor, clock=shop.clock)
     app.add_middleware(
         Collect,
         reception=partial(reception_of, shop),

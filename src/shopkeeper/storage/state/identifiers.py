@@ -6,7 +6,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, Text, bindparam, or_, select, union_all, update
 
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
@@ -35,6 +35,14 @@ _RECORDS = select(_OF.c.record_id, _OF.c.token).where(
     _OF.c.token.in_(bindparam("tokens", expanding=True)), _OF.c.until.is_(None)
 )
 _FOLD = select(_OF.c.record_id).where(_OF.c.into_id == bindparam("person"), _OF.c.until.is_(None))
+# Of a record or person: whose it is, what else is theirs, and whether theirs is still their own; put together once.
+_INTO = union_all(
+    select(_OF.c.into_id).where(_OF.c.record_id == bindparam("person"), _OF.c.until.is_(None)),
+    select(bindparam("person", type_=Text)),
+)
+_AROUND = select(_OF.c.record_id, _OF.c.into_id).where(
+    _OF.c.until.is_(None), or_(_OF.c.record_id.in_(_INTO), _OF.c.into_id.in_(_INTO))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +129,10 @@ class Identifiers:
     def fold(self, person_id: str) -> tuple[str, list[str]]:
         """Gives whom a person or record belongs to now and that person's records: `person` and `records` at once."""
         with self._database.read() as connection:
-            found = connection.execute(_CURRENT, {"records": [person_id]}).first()
-            who = person_id if found is None else found[1]
-            records = set(connection.scalars(_FOLD, {"person": who}))
-            if found is None or connection.execute(_CURRENT, {"records": [who]}).first() is None:
-                records.add(who)
-        return who, sorted(records)
+            current = {row[0]: row[1] for row in connection.execute(_AROUND, {"person": person_id})}
+        who = current.get(person_id, person_id)
+        records = {record for record, into in current.items() if into == who}
+        return who, sorted(records if who in current else {who, *records})
 
     def persons(self, record_ids: Collection[str]) -> dict[str, str]:
         """Gives the person of each record that does not belong to its own."""

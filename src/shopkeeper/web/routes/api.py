@@ -4,7 +4,6 @@ from datetime import date, datetime
 from functools import partial
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
@@ -26,13 +25,13 @@ from shopkeeper.app.visitor import Visitor
 from shopkeeper.base.errors import FaultsError, MissingError, UsageError
 from shopkeeper.base.permission import Reach
 from shopkeeper.web.permit import may
+from shopkeeper.web.person_read import encoded
 from shopkeeper.web.problem import PROBLEMS
 from shopkeeper.web.signed_in import SignedIn, scope_of_request
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
-_ENCODER = msgspec.json.Encoder()
 
 
 class PersonSummary(BaseModel):
@@ -170,7 +169,7 @@ async def get_person(request: Request, visitor: SignedIn, person_id: str) -> Res
         found = read() if state.shop.state.is_at_hand else await run_in_threadpool(read)
     if found is None:
         found = await run_in_threadpool(_from_lake, request, visitor, person_id)
-    return Response(_ENCODER.encode(found), media_type="application/json")
+    return Response(encoded(found), media_type="application/json")
 
 
 @router.get("/persons/{person_id}/timeline", dependencies=[may("people.read")])
