@@ -142,7 +142,7 @@ def _serving_figures(shop: Shop, people: int) -> Figures:
     from shopkeeper.app.serving import refresh_serving  # noqa: PLC0415
 
     file = shop.folder / SERVING_FILE
-    file.unlink()
+    file.unlink(missing_ok=True)
     began = time.perf_counter()
     refresh_serving(shop)
     seconds = time.perf_counter() - began

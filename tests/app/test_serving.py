@@ -69,6 +69,7 @@ class World:
 
     def run(self) -> None:
         run(self.shop, until=STEPS, by="test")
+        refresh_serving(self.shop)
 
     def document(self, person: str) -> dict[str, Any]:
         found = self.persons.document(person, with_scores=True)

@@ -76,7 +76,7 @@ def run(
     by: str = "cli",
     progress: Progress | None = None,
 ) -> RunReport:
-    """Refreshes derived tables.
+    """Refreshes derived tables and, where all of them were asked for, the serving set.
 
     Args:
         shop: The shop.
@@ -109,7 +109,8 @@ def run(
             )
             reports.append(done)
         plan = None
-        refresh_serving(shop)
+        if not steps and until is None:
+            refresh_serving(shop)
     except Exception as error:
         shop.state.runs.fail(record.id, f"{plan.name if plan else 'serving'}: {noted(error)}", now=now(shop))
         raise
