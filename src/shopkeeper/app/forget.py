@@ -13,6 +13,7 @@ from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.live_erasure import forget_history, forget_live, forget_map
 from shopkeeper.app.log_erasure import forget_log
 from shopkeeper.app.receipt import Kept, Receipt
+from shopkeeper.app.serving import SERVING_FILE, forget_serving
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_person, mark_of, traces_of
 from shopkeeper.base.clock import system_clock
@@ -31,12 +32,17 @@ WAIT = timedelta(minutes=10)
 """How long files stay for those who read them."""
 
 Reach = Callable[[Shop, Traces], Mapping[str, int]]
-REACHES: Mapping[str, Reach] = {LOG_FILE: forget_log, LIVE_FILE: forget_live, HISTORY_FILE: forget_history}
+REACHES: Mapping[str, Reach] = {
+    LOG_FILE: forget_log,
+    LIVE_FILE: forget_live,
+    HISTORY_FILE: forget_history,
+    SERVING_FILE: forget_serving,
+}
 """Further places by the name of their file in the shop: each is given the person's traces and says what it removed.
 
-The serving set adds its own here; one that is there and not named is told as not reached.
+One that is there and not named is told as not reached.
 """
-_OTHER_PLACES = (LOG_FILE, LIVE_FILE, HISTORY_FILE, "serving.db")
+_OTHER_PLACES = (LOG_FILE, LIVE_FILE, HISTORY_FILE, SERVING_FILE)
 _ORPHANS = timedelta(minutes=10)
 _HANDED_OUT = ("segment.export", "plan.export", "table.export")
 _TOLD = 100
@@ -91,6 +97,10 @@ def forget(
         reached.setdefault(place, Counter()).update(found_late)
     removed |= {place: dict(found) for place, found in reached.items()}
     removed["lake"] = dict(counts + late)
+    if SERVING_FILE in removed:
+        # One that was being made of what the lake held before is swapped in by now.
+        people = forget_serving(shop, traces)["people"]
+        removed[SERVING_FILE] = {"people": removed[SERVING_FILE]["people"] + people}
     removed["files"] = {"removed": files + orphans + remove_files(gone, wait=timedelta(0))}
     receipt = Receipt(
         new_id("receipt"),

@@ -17,8 +17,8 @@ from shopkeeper.base.errors import StorageError
 from shopkeeper.collect.event_table import Barred, Logged, logged_events, without_erased
 from shopkeeper.collect.load import store_cutovers
 from shopkeeper.collect.orders import Days, order_lines, whole_refund
-from shopkeeper.identity.book import Book
-from shopkeeper.identity.link import Linked, link, record_id
+from shopkeeper.identity.book import Book, Changes
+from shopkeeper.identity.link import Linked, identifiers_of, link, record_id
 from shopkeeper.profile.live import Keep, Touch, decode_live, encode_live, join
 from shopkeeper.profile.live_touch import touch_of
 from shopkeeper.schema.event import Event
@@ -140,11 +140,11 @@ class LiveReader:
     def _link(self, logged: Sequence[Logged], received: float, through: int) -> _Taken:
         taken = _Taken()
         read = self._read(logged, taken)
-        known = known_to(self._map, {token for _, linked, _ in read for token in linked.seen})
+        known = known_to(self._map, {token for _, seen, _ in read for token in seen})
         book = Book(known)
-        for one, _, touch in read:
+        for one, seen, touch in read:
             try:
-                linked = link(one.event, book.known)
+                linked = link(one.event, book.known, seen)
                 _note(book, one.event, linked)
             except Exception as error:  # noqa: BLE001 - one event that cannot be linked must not stop the others
                 taken.fail(one, error)
@@ -159,18 +159,18 @@ class LiveReader:
         remember(self._map, book, datetime.fromtimestamp(received, UTC))
         return taken
 
-    def _read(self, logged: Sequence[Logged], taken: _Taken) -> list[tuple[Logged, Linked, Touch | None]]:
+    def _read(self, logged: Sequence[Logged], taken: _Taken) -> list[tuple[Logged, tuple[str, ...], Touch | None]]:
         """What each event says by itself; what cannot be read is set aside."""
-        found: list[tuple[Logged, Linked, Touch | None]] = []
+        found: list[tuple[Logged, tuple[str, ...], Touch | None]] = []
         for one in logged:
             try:
-                linked = link(one.event, {})
-                has_record = linked.record is not None
+                seen = identifiers_of(one.event)
+                has_record = bool(seen or one.event.user_id or one.event.anonymous_id)
                 touch = touch_of(one.event, one.offset, self._lines(one.event)) if has_record else None
             except Exception as error:  # noqa: BLE001 - one event that cannot be read must not stop the others
                 taken.fail(one, error)
             else:
-                found.append((one, linked, touch))
+                found.append((one, seen, touch))
         return found
 
 

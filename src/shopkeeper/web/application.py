@@ -14,6 +14,7 @@ from shopkeeper.app.audit import Auditor
 from shopkeeper.app.collect import reception_of
 from shopkeeper.app.counts import Counts
 from shopkeeper.app.pages.counts import asked_counts
+from shopkeeper.app.person import Persons
 from shopkeeper.app.shop import Shop
 from shopkeeper.web import assets, problem
 from shopkeeper.web.audited import Audited
@@ -22,6 +23,7 @@ from shopkeeper.web.counted import Counted
 from shopkeeper.web.csrf import guard
 from shopkeeper.web.event_routes import EventLane, described, event_routes
 from shopkeeper.web.form import known_fields
+from shopkeeper.web.person_read import PersonRead
 from shopkeeper.web.rate import RateLimit
 from shopkeeper.web.routes import (
     access,
@@ -98,6 +100,7 @@ def create_app(shop: Shop) -> FastAPI:
     app.state.sign_in_limits = sign_in.SignInLimits()
     app.state.wrong_keys = WrongKeys()
     app.state.auditor = Auditor(shop)
+    app.state.persons = Persons(shop)
     app.state.asked_counts = asked_counts(shop)
     for router in _ROUTERS:
         app.include_router(router)
@@ -114,6 +117,7 @@ def create_app(shop: Shop) -> FastAPI:
     app.add_middleware(Audited)
     app.add_middleware(GZipMiddleware, minimum_size=_PACK_FROM_BYTES)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(PersonRead, shop=shop, persons=app.state.persons, auditor=app.state.auditor, clock=shop.clock)
     app.add_middleware(EventLane, collect=collect, routes=of_events)
     app.add_middleware(Counted, counts=app.state.counts)
     return app
