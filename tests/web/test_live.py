@@ -198,7 +198,7 @@ def _sent(service: Running, event: str, user: str, **properties: Any) -> None:
 def test_an_event_is_a_change_at_once(service: Running, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(_LOOPBACK, "true")
     rules = {
-        "viewers": "did event \"Product Viewed\" product = 'tea' in last 1 day",
+        "viewers": "did event \"Product Viewed\" product = 'oolong' in last 1 day",
         "buyers": 'bought product = "oolong" in last 1 day',
     }
     with open_shop(service.folder) as shop:
