@@ -235,15 +235,23 @@ def _p99(ordered: Sequence[float]) -> float:
 
 def _growth(seen: Sequence[tuple[float, int, dict[str, int]]]) -> float:
     """By how much of what comes in the backlog grows, from when all is warm: the slope of a straight line."""
-    steady = [(at, behind) for at, behind, _ in seen if _SECONDS * _WARM < at < _SECONDS]
+    steady = [(at, behind) for at, behind, _ in _part(seen, _WARM, 1.0)]
     slope, _ = statistics.linear_regression(*zip(*steady, strict=True))
     return slope * _BATCH / _RATE
 
 
 def _memory_growth(seen: Sequence[tuple[float, int, dict[str, int]]]) -> float:
     """What all processes together hold in the last tenth, over what they held in the tenth after warming up."""
+    warm, last = (
+        statistics.median(sum(memory.values()) for _, _, memory in _part(seen, first, first + 0.1))
+        for first in (_WARM, 0.9)
+    )
+    return last / warm
 
-    def between(first: float, last: float) -> float:
-        return statistics.median(sum(m.values()) for at, _, m in seen if _SECONDS * first <= at < _SECONDS * last)
 
-    return between(0.9, 1.0) / between(_WARM, _WARM + 0.1)
+def _part(
+    seen: Sequence[tuple[float, int, dict[str, int]]], first: float, last: float
+) -> Sequence[tuple[float, int, dict[str, int]]]:
+    """What was seen between two shares of the time; at least two looks."""
+    begins = min(int(len(seen) * first), len(seen) - 2)
+    return seen[begins : max(int(len(seen) * last), begins + 2)]

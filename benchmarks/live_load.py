@@ -29,7 +29,7 @@ class Client:
     def __init__(self, port: int, authorization: str) -> None:
         self._port = port
         self._authorization = authorization
-        self._free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+        self._free: asyncio.LifoQueue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.LifoQueue()
 
     async def open(self, number: int) -> None:
         """Opens so many connections."""
@@ -37,14 +37,21 @@ class Client:
             self._free.put_nowait(await asyncio.open_connection("127.0.0.1", self._port))
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        """Asks and gives the status and the body of the answer."""
+        """Asks and gives the status and the body of the answer; a connection that was closed idle is opened anew."""
         reader, writer = await self._free.get()
         try:
             head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {self._authorization}\r\n"
             if body:
                 head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-            writer.write(f"{head}\r\n".encode() + body)
-            answer = await reader.readuntil(b"\r\n\r\n")
+            asked = f"{head}\r\n".encode() + body
+            try:
+                writer.write(asked)
+                answer = await reader.readuntil(b"\r\n\r\n")
+            except (asyncio.IncompleteReadError, ConnectionError):
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                writer.write(asked)
+                answer = await reader.readuntil(b"\r\n\r\n")
             length = int(answer.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
             return int(answer[9:12]), await reader.readexactly(length)
         finally:
@@ -54,17 +61,26 @@ class Client:
 async def paced(seconds: float, every: float, act: Callable[[int, float], Awaitable[None]]) -> None:
     """Begins something at fixed instants, whether or not what was begun before has ended."""
     began, tasks = time.perf_counter(), set[asyncio.Task[None]]()
+    failed: list[BaseException] = []
+
+    def ended(task: asyncio.Task[None]) -> None:
+        tasks.discard(task)
+        if (error := task.exception()) is not None:
+            failed.append(error)
+
     number = 0
-    while (due := began + number * every) < began + seconds:
+    while (due := began + number * every) < began + seconds and not failed:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         task = asyncio.ensure_future(act(number, due))
         tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        task.add_done_callback(ended)
         number += 1
     if tasks:
         _, late = await asyncio.wait(tasks, timeout=_LATE)
         if late:
             raise RuntimeError(f"{len(late)} requests were not answered")
+    if failed:
+        raise failed[0]
 
 
 async def send(plan: dict[str, Any]) -> dict[str, Any]:
