@@ -1,15 +1,19 @@
 """What a person does is on their page at once: events sent to a running service, read through the API's own shape."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from shopkeeper.app.api_key import create_key
+from shopkeeper.app.event_replay import Chosen, replay_events, replay_some
+from shopkeeper.app.pages.refused_events import refused_events
 from shopkeeper.app.person_now import PersonNow, live_document, person_now, record_parts
-from shopkeeper.app.shop import open_shop
+from shopkeeper.app.shop import Shop, open_shop
 from shopkeeper.base.errors import MissingError
+from shopkeeper.base.ids import new_id
 from tests.service import Running, running
 from tests.web.conftest import token
 
@@ -68,6 +72,51 @@ def test_browsing_signing_in_and_buying_are_on_one_page(service: Running) -> Non
     assert len(bought.records) == 3
     shown = live_document(bought)
     assert (shown["cart"], shown["orders"]["30d"], str(shown["monetary"]["30d"])) == ([], 1, "19.8000")
+
+
+def test_refused_orders_come_in_after_the_source_got_a_server_key(service: Running) -> None:
+    product = {"product_id": "tea", "price": 9.9, "quantity": 1}
+    orders = [
+        _track("Order Completed", 100 + each, userId="kim", properties={"order_id": f"k{each}", "products": [product]})
+        for each in range(5)
+    ]
+    told = service.post("/v1/batch", {"batch": orders}, key=service.browser_key).json()
+    assert (told["accepted"], told["refused"]) == (0, 5)
+    with open_shop(service.folder) as shop:
+        _until(lambda: refused_events(shop, Chosen()).total == 5)
+        chosen = Chosen(source="web", reason="server_only", event="Order Completed")
+        still = replay_some(shop, chosen, most=2, by="tester")
+        assert (still.receipt.received, still.receipt.refused) == (2, 2), "a browser key may not send orders"
+        create_key(shop, ["collect"], source="web", by="tester")
+        parts = [replay_some(shop, chosen, most=2, by="tester")]
+        parts.append(replay_some(shop, chosen, after=parts[-1].last, most=2, by="tester"))
+        assert [(part.receipt.stored, part.last is None) for part in parts] == [(2, False), (2, False)]
+        with _signed_in(service, shop) as client:
+            form = {"waiting": "1", "reason": "server_only", "csrf": token(client, "/sources/refused")}
+            page = client.post("/sources/refused/replay", data=form, headers={"origin": service.url}).text
+            assert "All came in" in page
+            assert "No event was refused" in client.get("/sources/refused").text
+            shown = client.get("/sources?source=web").text
+            assert "up to date" in shown
+        assert replay_events(shop).received == 0
+        rows = [row.detail for row in shop.state.audit.rows() if row.what == "events.replay"]
+        assert [(row["taken"], row["refused"]) for row in rows] == [(0, 2), (2, 0), (2, 0), (1, 0)]
+        kim = f"web:{shop.tokens.token('user', 'kim')}"
+        bought = live_document(_once(service, kim, 5))
+        assert bought["orders"]["30d"] == 5
+
+
+def _signed_in(service: Running, shop: Shop) -> httpx.Client:
+    user = shop.state.users.add(new_id("admin"), "correct horse battery", "admin", now=shop.clock())
+    session, _ = shop.state.sessions.start(user.id, now=shop.clock())
+    return httpx.Client(base_url=service.url, cookies={"shopkeeper_session": session}, timeout=60)
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < _PATIENCE
+        time.sleep(0.05)
 
 
 def test_the_api_gives_the_live_part_of_one_whom_no_run_has_seen(service: Running) -> None:

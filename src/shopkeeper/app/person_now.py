@@ -1,5 +1,6 @@
 """One person as live state knows them now: their records, folded; no table of the lake is opened."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,11 +12,11 @@ from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.clock import business_day, end_of_day, instant, microseconds, zone
 from shopkeeper.base.errors import MissingError
 from shopkeeper.base.money import MONEY_PLACES
-from shopkeeper.profile.live import decode_live, join
+from shopkeeper.profile.live import LiveState, Touch, decode_live, join
 from shopkeeper.profile.live_view import LiveView, live_view
 from shopkeeper.storage.live import LiveStore
 
-__all__ = ["PersonNow", "live_document", "person_now", "record_parts"]
+__all__ = ["PersonNow", "live_document", "person_now", "person_touches", "record_parts"]
 
 
 class PersonNow(msgspec.Struct, frozen=True):
@@ -47,6 +48,24 @@ def person_now(shop: Shop, person_id: str) -> PersonNow:
         MissingError: Live state knows nothing of them.
     """
     at = now(shop)
+    who, position, found = _records(shop, person_id)
+    return PersonNow(who, tuple(sorted(found)), position, at, _view(shop, _joined(found), at))
+
+
+def person_touches(shop: Shop, person_id: str) -> tuple[PersonNow, tuple[Touch, ...]]:
+    """Gives a person's live part and every touch that it is made of, the oldest first.
+
+    Raises:
+        MissingError: Live state knows nothing of them.
+    """
+    at = now(shop)
+    who, position, found = _records(shop, person_id)
+    state = _joined(found)
+    known = PersonNow(who, tuple(sorted(found)), position, at, _view(shop, state, at))
+    return known, tuple(touch for touch in state.touches() if touch.at <= microseconds(at))
+
+
+def _records(shop: Shop, person_id: str) -> tuple[str, int, dict[str, bytes]]:
     who = shop.state.identifiers.person(person_id)
     records = shop.state.identifiers.records(who)
     store = LiveStore(shop.folder / LIVE_FILE, reads_only=True)
@@ -56,15 +75,22 @@ def person_now(shop: Shop, person_id: str) -> PersonNow:
         store.close()
     if not found:
         raise MissingError(f"nothing has been seen of {person_id} lately", next_step="shopkeeper person show ID")
+    return who, position, found
+
+
+def _joined(found: Mapping[str, bytes]) -> LiveState:
+    return join(decode_live(blob) for blob in found.values())
+
+
+def _view(shop: Shop, state: LiveState, at: datetime) -> LiveView:
     chain = shop.settings.chain
     wall = at.astimezone(zone(chain.time_zone)).date()
-    view = live_view(
-        join(decode_live(blob) for blob in found.values()),
+    return live_view(
+        state,
         microseconds(at),
         microseconds(end_of_day(wall.fromordinal(wall.toordinal() - 1), chain.time_zone)),
         business_day(at, chain.time_zone, chain.cutover_hour).toordinal(),
     )
-    return PersonNow(who, tuple(sorted(found)), position, at, view)
 
 
 def live_document(found: PersonNow) -> dict[str, Any]:

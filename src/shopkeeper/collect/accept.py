@@ -31,6 +31,7 @@ _TYPES = frozenset({"track", "page", "screen", "identify", "group", "alias"})
 _MADE_UP = re.compile(r"[a-z\-]{0,20}(?:[0-9]{13}-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _READ = ("event", "name", "category", "properties", "traits", "context")
 _LONGEST_NAME = 200
+_LONGEST_CALLED = 80
 _HASH = 16
 _MEMBERS = ("member_no", "phone", "unionid", "openid", "email")
 _encode = msgspec.json.Encoder(order=None).encode
@@ -218,9 +219,25 @@ class _Desk:
         digest = self._door.tokens.digest("refused", f"event|{self._door.source}|".encode() + body)
         refused_id = f"rf_{base64.urlsafe_b64encode(digest).decode()}"
         self.bodies[refused_id] = body
-        return Refusal(
-            refused_id, refused.reason, shown_path(refused.path) if refused.path else "", _masked(refused.value)
-        )
+        path = shown_path(refused.path) if refused.path else ""
+        return Refusal(refused_id, refused.reason, path, _masked(refused.value), self._called(message))
+
+    def _called(self, message: Any) -> str:
+        """What a refused event calls itself: a name of ours, or what is left of its own without what looks personal."""
+        if type(message) is not dict:
+            return ""
+        name, kind = message.get("event"), message.get("type")
+        if type(name) is not str or not name.strip():
+            return kind if type(kind) is str and kind in _TYPES else ""
+        known = canonical(name[:_LONGEST_NAME])
+        if known is not None:
+            return known.name
+        try:
+            # Lone surrogates could not be written down.
+            written = name.strip()[:_LONGEST_NAME].encode("utf-8", "replace").decode()
+            return self._cleaner.scanner.redact(written)[0][:_LONGEST_CALLED]
+        except Exception:  # noqa: BLE001 - a name that nobody foresaw is left out; the refusal must stand
+            return ""
 
 
 def _payload(content: dict[str, Any]) -> bytes:

@@ -46,12 +46,14 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True):
         reason: What is wrong, as a word such as `no_name`.
         path: Where, such as `properties.products[0].price`; empty for the event as a whole.
         masked: The value's form, never the value.
+        event: What it calls itself, what looks personal taken out; its type where it has no name.
     """
 
     refused_id: str
     reason: str
     path: str = ""
     masked: str = ""
+    event: str = ""
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
