@@ -8,7 +8,9 @@ from random import Random
 import httpx
 import pytest
 
+from shopkeeper.app.api_key import create_key
 from shopkeeper.app.consent_texts import consent_texts
+from shopkeeper.app.pages.refused_events import Chosen, refused_events
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.app.user import add_user
 from shopkeeper.app.web_hooks import door_of, send_due
@@ -16,6 +18,7 @@ from shopkeeper.storage.state.live_segments import NewChange, Turn
 from tests.shop import PASSWORD, USER, fill
 from tests.storage.test_web_hook import Receiver
 from tests.web.conftest import serving
+from tests.web.door import open_front_door
 from tests.web.roles import asking_as, form_headers
 
 
@@ -156,3 +159,11 @@ def test_what_a_role_may_not_do_has_no_button(shop: Shop, served: str) -> None:
     with asking_as(shop, served, USER) as admin:
         assert 'href="/upload"' in admin.get("/data").text  # the positive control
         assert 'href="/keys' in admin.get("/sources").text
+
+
+def test_a_replay_that_nobody_takes_says_so_and_loses_nothing(admin: httpx.Client, shop: Shop) -> None:
+    open_front_door(shop, hours=1)
+    create_key(shop, ["collect"], source="web", by=USER)
+    answer = admin.post("/sources/refused/replay", data={"waiting": "1", "reason": "server_only"})
+    assert (answer.status_code, "shopkeeper serve" in answer.text) == (503, True)
+    assert refused_events(shop, Chosen(reason="server_only")).waiting == 1

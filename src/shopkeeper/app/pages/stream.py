@@ -99,7 +99,7 @@ def stream_since(shop: Shop, person_id: str, scope: Scope | None, *, after: int 
     last = max((touch.offset for touch in seen), default=0)
     if after is not None and last <= after:
         return None
-    newest = seen[: -_SHOWN - 1 : -1]
+    newest = sorted(seen, key=lambda touch: (touch.at, touch.offset), reverse=True)[:_SHOWN]
     whole = known if scope is None else None
     views = whole.live.views[:_PRODUCTS_SHOWN] if whole else ()
     cart = whole.live.cart if whole else ()
@@ -143,7 +143,8 @@ def _names(shop: Shop, products: set[str]) -> dict[str, str]:
     if not products:
         return {}
     query = Query.from_sql(
-        "SELECT product_id, name FROM product WHERE product_id IN $ids AND name IS NOT NULL",
+        "SELECT product_id, COALESCE(name, subcategory, category) AS name FROM product "
+        "WHERE product_id IN $ids AND COALESCE(name, subcategory, category) IS NOT NULL",
         name="names of products",
         ids=sorted(products),
     )
