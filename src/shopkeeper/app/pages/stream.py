@@ -123,7 +123,7 @@ def _happened(touch: Touch, names: dict[str, str], after: int | None) -> Happene
         touch.name,
         touch.channel,
         touch.store_id,
-        tuple(names.get(product, product) for product in products[:_PRODUCTS_SHOWN]),
+        tuple(dict.fromkeys(names.get(product, product) for product in products[:_PRODUCTS_SHOWN])),
         max(0, len(products) - _PRODUCTS_SHOWN),
         touch.query or touch.coupon or (None if products else touch.category),
         None if amount is None else _amount(amount),
