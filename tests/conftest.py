@@ -1,4 +1,4 @@
-"""What all tests share: Hypothesis profiles, and no skip in CI that nobody allowed."""
+"""What all tests share: Hypothesis profiles, which tests keep to one process, and no skip in CI that nobody allowed."""
 
 import os
 from pathlib import Path
@@ -12,9 +12,24 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-pytest_plugins = ["tests.spark_cluster"]
+pytest_plugins = ["tests.spark_cluster", "tests.made_shops"]
 
 _ALLOWED = Path(__file__).with_name("skips.txt")
+_SHARED = (
+    # What takes long to make is made in one process, and all tests that ask for it run there.
+    ({"journey", "little_chain"}, "chains"),
+    ({"spark_tests"}, "spark"),
+    ({"address", "chromium"}, "console"),
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps the tests of a file in one process, and those of all files that share something costly."""
+    for item in items:
+        asked = set(getattr(item, "fixturenames", ()))
+        group = next((name for fixtures, name in _SHARED if asked & fixtures), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

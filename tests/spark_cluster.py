@@ -56,6 +56,7 @@ class SparkTests:
     def close(self) -> None:
         if self._keeper is not None:
             self._keeper.close()
+        self._keeper, self._url = None, None
         self._stack.close()
 
 

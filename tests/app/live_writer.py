@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from tests.app.test_live import reader_of
+from tests.app.test_live import reading
 
 if __name__ == "__main__":
-    reader, log, store = reader_of(Path(sys.argv[1]))
-    while store.position() < log.end():
-        reader.step()
-        sys.stdout.write(f"{store.position()}\n")
-        sys.stdout.flush()
+    with reading(Path(sys.argv[1])) as (reader, log, store):
+        while store.position() < log.end():
+            reader.step()
+            sys.stdout.write(f"{store.position()}\n")
+            sys.stdout.flush()

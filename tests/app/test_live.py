@@ -5,7 +5,8 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -82,12 +83,15 @@ def shopping(number: int, people: int, seed: int = 7) -> list[Event]:
     return found
 
 
-def reader_of(folder: Path) -> tuple[LiveReader, LogReader, LiveStore]:
-    log = LogReader(folder / "log.db")
-    state = State.open(f"sqlite:///{folder / 'state.db'}")
-    state.upgrade()
-    store = LiveStore(folder / "live.db")
-    return LiveReader(log, state.identifiers, store, LINES), log, store
+@contextmanager
+def reading(folder: Path) -> Iterator[tuple[LiveReader, LogReader, LiveStore]]:
+    with (
+        LogReader(folder / "log.db") as log,
+        State.open(f"sqlite:///{folder / 'state.db'}") as state,
+        closing(LiveStore(folder / "live.db")) as store,
+    ):
+        state.upgrade()
+        yield LiveReader(log, state.identifiers, store, LINES), log, store
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -105,11 +109,9 @@ def persons(folder: Path) -> dict[str, str]:
 
 
 def caught_up(folder: Path) -> None:
-    reader, log, store = reader_of(folder)
-    while store.position() < log.end():
-        reader.step()
-    store.close()
-    log.close()
+    with reading(folder) as (reader, log, store):
+        while store.position() < log.end():
+            reader.step()
 
 
 @pytest.fixture
@@ -241,10 +243,10 @@ def test_a_log_that_was_trimmed_too_far_is_said_not_skipped(folder: Path) -> Non
     with SqliteLog(folder / "log.db") as log:
         put(log, shopping(300, 5))
         log.trim(3)
-    reader, _, store = reader_of(folder)
-    with pytest.raises(StorageError, match="begins at 4, live state ends at 0"):
-        reader.step()
-    assert store.position() == 0
+    with reading(folder) as (reader, _, store):
+        with pytest.raises(StorageError, match="begins at 4, live state ends at 0"):
+            reader.step()
+        assert store.position() == 0
 
 
 def test_kinds_of_identifiers_are_told_by_their_tokens() -> None:

@@ -2,16 +2,13 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
+from shopkeeper.app.shop import Shop
 from tests.docs.pages import ROOT
-from tests.shop import journey_shop
 
 
-def test_the_notebook_runs(tmp_path: Path) -> None:
-    with journey_shop(tmp_path / "shop", one_in=40):
-        pass
-    command = [sys.executable, "-W", "error", str(ROOT / "docs" / "notebook.py"), str(tmp_path / "shop")]
+def test_the_notebook_runs(journey: Shop) -> None:
+    command = [sys.executable, "-W", "error", str(ROOT / "docs" / "notebook.py"), str(journey.folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "People for whom" in done.stdout

@@ -322,7 +322,8 @@ def _given(session: Any, rows: pa.Table | Path, table: Table) -> Any:
         return session.read.parquet(str(rows))
     wanted = arrow_schema(table)
     known = [wanted.field(name) if name in wanted.names else rows.schema.field(name) for name in rows.column_names]
-    return session.createDataFrame(rows.cast(pa.schema(known)))
+    # PySpark cannot take a table that has no chunk at all.
+    return session.createDataFrame(rows.cast(pa.schema(known)) if rows.num_rows else pa.schema(known).empty_table())
 
 
 def _read(session: Any, table: Table, scan: Scan) -> Any:
