@@ -79,9 +79,9 @@ def test_refused_events_are_counted_by_reason_source_and_name(shop: Shop, shoppe
     del shopper
     found = refused_events(shop, Chosen(reason="no_id"))
     counted = {(group.reason, group.source, group.event): group.rows for group in found.groups}
-    assert counted == {("server_only", "web", "Order Completed"): 9, ("no_id", "web", "Wheel Spun"): 9}
+    assert counted == {("server_only", "web", "Order Completed"): 9, ("no_id", "web", "Wxxxx xxxx"): 9}
     assert (found.total, found.waiting, len(found.newest)) == (18, 9, 9)
-    assert {each.event for each in found.newest} == {"Wheel Spun"}
+    assert {each.event for each in found.newest} == {"Wxxxx xxxx"}
 
 
 def test_a_refused_event_is_masked_and_shown_for_a_reason_only(client: httpx.Client, shop: Shop, shopper: str) -> None:

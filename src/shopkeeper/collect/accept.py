@@ -31,7 +31,6 @@ _TYPES = frozenset({"track", "page", "screen", "identify", "group", "alias"})
 _MADE_UP = re.compile(r"[a-z\-]{0,20}(?:[0-9]{13}-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _READ = ("event", "name", "category", "properties", "traits", "context")
 _LONGEST_NAME = 200
-_LONGEST_CALLED = 80
 _HASH = 16
 _MEMBERS = ("member_no", "phone", "unionid", "openid", "email")
 _encode = msgspec.json.Encoder(order=None).encode
@@ -223,21 +222,17 @@ class _Desk:
         return Refusal(refused_id, refused.reason, path, _masked(refused.value), self._called(message))
 
     def _called(self, message: Any) -> str:
-        """What a refused event calls itself: a name of ours, or what is left of its own without what looks personal."""
+        """What a refused event calls itself: a name of ours or of the plan, else the form of its own."""
         if type(message) is not dict:
             return ""
         name, kind = message.get("event"), message.get("type")
         if type(name) is not str or not name.strip():
             return kind if type(kind) is str and kind in _TYPES else ""
-        known = canonical(name[:_LONGEST_NAME])
+        written = name.strip()[:_LONGEST_NAME]
+        known = canonical(written)
         if known is not None:
             return known.name
-        try:
-            # Lone surrogates could not be written down.
-            written = name.strip()[:_LONGEST_NAME].encode("utf-8", "replace").decode()
-            return self._cleaner.scanner.redact(written)[0][:_LONGEST_CALLED]
-        except Exception:  # noqa: BLE001 - a name that nobody foresaw is left out; the refusal must stand
-            return ""
+        return written if written in self._door.plan.events else _masked(written)
 
 
 def _payload(content: dict[str, Any]) -> bytes:

@@ -46,7 +46,7 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True):
         reason: What is wrong, as a word such as `no_name`.
         path: Where, such as `properties.products[0].price`; empty for the event as a whole.
         masked: The value's form, never the value.
-        event: What it calls itself, what looks personal taken out; its type where it has no name.
+        event: Its name where it is one of ours or of the plan, else the name's form; its type where it has none.
     """
 
     refused_id: str

@@ -8,7 +8,10 @@ from shopkeeper.web.language import N_
 
 __all__ = ["REASONS", "Refusal"]
 
-_PLAN = N_("Add it to tracking.toml in the shop folder if it is meant to come, then replay; else mend the source.")
+_PLAN = N_(
+    "Look at one for its name, which is masked until the plan has it. Add it to tracking.toml in the shop folder if it "
+    "is meant to come, then replay; else mend the source."
+)
 _SOURCE = N_("Mend the source; what it sent before stays here and comes in only if the rule changes.")
 _WRITTEN = N_("Have the source write it as the events page of the docs says.")
 
