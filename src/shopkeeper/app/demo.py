@@ -48,8 +48,10 @@ def demo(folder: Path, sample: str, language: str, progress: Progress | None = N
         AlreadyThereError: There is another shop in the folder.
     """
     began = time.perf_counter()
-    shop, password = _shop(folder, sample, language, progress)
+    shop, password = _shop(folder, sample, language)
     with shop:
+        if (folder / _FILLING).exists() or not shop.lake.snapshot("order_line"):
+            _fill(shop, sample, progress)
         add_starters(shop)
         run(shop, progress=progress, by="demo")
         found = report(shop, language=language)
@@ -57,12 +59,11 @@ def demo(folder: Path, sample: str, language: str, progress: Progress | None = N
         return Demo(found, document, shop.settings.chain.currency, _USER, password)
 
 
-def _shop(folder: Path, sample: str, language: str, progress: Progress | None) -> tuple[Shop, str | None]:
+def _shop(folder: Path, sample: str, language: str) -> tuple[Shop, str | None]:
+    """The shop, and where it is new the password of its first user."""
     if not (folder / FILE_NAME).exists():
         shop = init(folder, settings_of(sample, language))
-        password = first_user(shop, _USER)
-        _fill(shop, sample, progress)
-        return shop, password
+        return shop, first_user(shop, _USER)
     shop = open_shop(folder)
     if shop.settings.chain.sample != sample:
         held = shop.settings.chain.sample or "data of its own"
@@ -70,8 +71,6 @@ def _shop(folder: Path, sample: str, language: str, progress: Progress | None) -
         raise AlreadyThereError(
             f"the shop in {folder} holds {held}, not {sample}", next_step="name another folder with --shop"
         )
-    if (folder / _FILLING).exists() or not shop.lake.snapshot("order_line"):
-        _fill(shop, sample, progress)
     return shop, None
 
 
