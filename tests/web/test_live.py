@@ -12,12 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
+from shopkeeper.app.api_key import create_key
+from shopkeeper.app.event_replay import Chosen, replay_events, replay_some
 from shopkeeper.app.load import load
+from shopkeeper.app.pages.refused_events import refused_events
 from shopkeeper.app.person_now import PersonNow, live_document, person_now, record_parts
 from shopkeeper.app.run import run
-from shopkeeper.app.shop import open_shop
+from shopkeeper.app.shop import Shop, open_shop
 from shopkeeper.app.web_hooks import add_shop_hook
 from shopkeeper.base.errors import MissingError
+from shopkeeper.base.ids import new_id
 from shopkeeper.segment.document import to_document
 from shopkeeper.segment.line import parse
 from tests.service import Running, running
@@ -89,6 +93,43 @@ def test_browsing_signing_in_and_buying_are_on_one_page(service: Running) -> Non
     shown = live_document(bought)
     assert shown["cart"] == []
     assert [(line.order_id, line.quantity, line.net_amount) for line in bought.lines] == [("o1", 20_000, 198_000)]
+
+
+def test_refused_orders_come_in_after_the_source_got_a_server_key(service: Running) -> None:
+    product = {"product_id": "tea", "price": 9.9, "quantity": 1}
+    orders = [
+        _track("Order Completed", 100 + each, userId="kim", properties={"order_id": f"k{each}", "products": [product]})
+        for each in range(5)
+    ]
+    told = service.post("/v1/batch", {"batch": orders}, key=service.browser_key).json()
+    assert (told["accepted"], told["refused"]) == (0, 5)
+    with open_shop(service.folder) as shop:
+        _until(lambda: refused_events(shop, Chosen()).total == 5)
+        chosen = Chosen(source="web", reason="server_only", event="Order Completed")
+        still = replay_some(shop, chosen, most=2, by="tester")
+        assert (still.receipt.received, still.receipt.refused) == (2, 2), "a browser key may not send orders"
+        create_key(shop, ["collect"], source="web", by="tester")
+        parts = [replay_some(shop, chosen, most=2, by="tester")]
+        parts.append(replay_some(shop, chosen, after=parts[-1].last, most=2, by="tester"))
+        assert [(part.receipt.stored, part.last is None) for part in parts] == [(2, False), (2, False)]
+        with _signed_in(service, shop) as client:
+            form = {"waiting": "1", "reason": "server_only", "csrf": token(client, "/sources/refused")}
+            page = client.post("/sources/refused/replay", data=form, headers={"origin": service.url}).text
+            assert "All came in" in page
+            assert "No event was refused" in client.get("/sources/refused").text
+            shown = client.get("/sources?source=web").text
+            assert "up to date" in shown
+        assert replay_events(shop).received == 0
+        rows = [row.detail for row in shop.state.audit.rows() if row.what == "events.replay"]
+        assert [(row["taken"], row["refused"]) for row in rows] == [(0, 2), (2, 0), (2, 0), (1, 0)]
+        kim = f"web:{shop.tokens.token('user', 'kim')}"
+        assert len({line.order_id for line in _once(service, kim, 5).lines}) == 5
+
+
+def _signed_in(service: Running, shop: Shop) -> httpx.Client:
+    user = shop.state.users.add(new_id("admin"), "correct horse battery", "admin", now=shop.clock())
+    session, _ = shop.state.sessions.start(user.id, now=shop.clock())
+    return httpx.Client(base_url=service.url, cookies={"shopkeeper_session": session}, timeout=60)
 
 
 def test_the_api_gives_the_live_part_of_one_whom_no_run_has_seen(service: Running) -> None:

@@ -166,6 +166,7 @@ def _rows(batch: Stored) -> list[dict[str, object]]:
             "body_key": each.refused_id,
             "state": "open",
             "refused_at": _received(batch),
+            "event_name": each.event or None,
         }
         for place, each in enumerate(batch.refusals, start=1)
     ]

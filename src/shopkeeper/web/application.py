@@ -30,6 +30,7 @@ from shopkeeper.web.routes import (
     api,
     api_privacy,
     campaigns,
+    consent_texts,
     data,
     health,
     lifecycle,
@@ -37,11 +38,15 @@ from shopkeeper.web.routes import (
     overview,
     people,
     privacy,
+    refused_events,
     report,
     segment_changes,
     segments,
     sign_in,
+    sources,
     upload,
+    users,
+    web_hooks,
 )
 from shopkeeper.web.security import SecurityHeaders
 from shopkeeper.web.signed_in import WrongKeys
@@ -66,6 +71,11 @@ _ROUTERS = (
     segment_changes.router,
     campaigns.router,
     upload.router,
+    refused_events.router,
+    sources.router,
+    users.router,
+    web_hooks.router,
+    consent_texts.router,
 )
 _PACK_FROM_BYTES = 1000
 _REST_SECONDS = 10
