@@ -13,13 +13,25 @@ from shopkeeper.app.shop import Shop
 from shopkeeper.storage.consumed import consumed
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.log import Erasure
-from shopkeeper.storage.log_client import LogClient
+from shopkeeper.storage.log_client import LogClient, batches_waiting
+from shopkeeper.storage.log_file import noted_writer
 from shopkeeper.storage.log_place import socket_of
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.log_service import run_log
 from shopkeeper.storage.log_sqlite import SqliteLog
 
-__all__ = ["LOG_FILE", "LogChange", "change_log", "client_of", "is_written", "made_through", "reader_of", "write_log"]
+__all__ = [
+    "LOG_FILE",
+    "LogChange",
+    "change_log",
+    "client_of",
+    "is_written",
+    "made_through",
+    "reader_of",
+    "waiting",
+    "write_log",
+    "writer_pid",
+]
 
 LOG_FILE = "log.db"
 _CHANGE_SECONDS = 120.0
@@ -64,6 +76,20 @@ def is_written(shop: Shop) -> bool:
     """Whether a process writes the log and takes events."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tried:
         return tried.connect_ex(str(socket_of(shop.folder / LOG_FILE))) == 0
+
+
+def waiting(shop: Shop) -> int:
+    """How many batches await their commit.
+
+    Raises:
+        UnavailableError: The process that writes the log is away, or does not answer.
+    """
+    return batches_waiting(socket_of(shop.folder / LOG_FILE))
+
+
+def writer_pid(shop: Shop) -> int | None:
+    """The process that writes the log, as it noted it; it may be gone."""
+    return noted_writer(shop.folder / LOG_FILE)
 
 
 def client_of(shop: Shop) -> LogClient:

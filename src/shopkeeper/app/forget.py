@@ -1,6 +1,5 @@
 """Erasure (个人信息删除): a person leaves every place of the shop, and the bytes with them."""
 
-import json
 import shutil
 import time
 from collections import Counter
@@ -11,9 +10,10 @@ from datetime import timedelta
 from shopkeeper.app.event_log import LOG_FILE
 from shopkeeper.app.lake_erasure import drop_bodies, erase_from_lake
 from shopkeeper.app.live import LIVE_FILE
-from shopkeeper.app.live_erasure import forget_live, forget_map
+from shopkeeper.app.live_erasure import forget_history, forget_live, forget_map
 from shopkeeper.app.log_erasure import forget_log
 from shopkeeper.app.receipt import Kept, Receipt
+from shopkeeper.app.serving import SERVING_FILE, forget_serving
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_person, mark_of, traces_of
 from shopkeeper.base.clock import system_clock
@@ -22,6 +22,7 @@ from shopkeeper.collect.people import subject
 from shopkeeper.privacy.body import bodies_that_say, needles_of
 from shopkeeper.privacy.reach import KEPT_FACTS, Traces
 from shopkeeper.storage.erase import remove_files
+from shopkeeper.storage.live_history import HISTORY_FILE
 from shopkeeper.storage.state.forget import forget_persons
 from shopkeeper.storage.warehouse import live_files
 
@@ -31,17 +32,21 @@ WAIT = timedelta(minutes=10)
 """How long files stay for those who read them."""
 
 Reach = Callable[[Shop, Traces], Mapping[str, int]]
-REACHES: Mapping[str, Reach] = {LOG_FILE: forget_log, LIVE_FILE: forget_live}
+REACHES: Mapping[str, Reach] = {
+    LOG_FILE: forget_log,
+    LIVE_FILE: forget_live,
+    HISTORY_FILE: forget_history,
+    SERVING_FILE: forget_serving,
+}
 """Further places by the name of their file in the shop: each is given the person's traces and says what it removed.
 
-The serving set adds its own here; one that is there and not named is told as not reached.
+One that is there and not named is told as not reached.
 """
-_OTHER_PLACES = (LOG_FILE, LIVE_FILE, "serving.db")
+_OTHER_PLACES = (LOG_FILE, LIVE_FILE, HISTORY_FILE, SERVING_FILE)
 _ORPHANS = timedelta(minutes=10)
 _HANDED_OUT = ("segment.export", "plan.export", "table.export")
 _TOLD = 100
 _DOWNLOADS = (".csv", ".xlsx", ".zip")  # the engine's own files are its own to remove
-_STALE = "stale.json"
 
 _WHY = {
     "order_line": "账簿：销售额保留，成为没有会员的小票（散客）",
@@ -92,6 +97,10 @@ def forget(
         reached.setdefault(place, Counter()).update(found_late)
     removed |= {place: dict(found) for place, found in reached.items()}
     removed["lake"] = dict(counts + late)
+    if SERVING_FILE in removed:
+        # One that was being made of what the lake held before is swapped in by now.
+        people = forget_serving(shop, traces)["people"]
+        removed[SERVING_FILE] = {"people": removed[SERVING_FILE]["people"] + people}
     removed["files"] = {"removed": files + orphans + remove_files(gone, wait=timedelta(0))}
     receipt = Receipt(
         new_id("receipt"),
@@ -145,11 +154,7 @@ def _temporary(shop: Shop) -> int:
 
 def _models(shop: Shop) -> int:
     """Marks every version there is as fitted on somebody who was erased since; the next run fits anew."""
-    versions = [f"{entry.name}/{entry.version}" for entry in shop.models.list()]
-    if versions:
-        note = {"since": now(shop).isoformat(), "why": "a person was erased", "versions": versions}
-        (shop.models.folder / _STALE).write_text(json.dumps(note, indent=1), encoding="utf-8")
-    return len(versions)
+    return shop.models.mark_stale(now(shop), "a person was erased")
 
 
 def _kept(counts: Counter[str]) -> tuple[Kept, ...]:

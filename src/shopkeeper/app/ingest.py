@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
+from shopkeeper.app.log import logger, noted
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import ConflictError
 from shopkeeper.collect.event_table import Logged, event_rows, logged_events, without_erased
@@ -115,6 +116,11 @@ class Loader:
         batches, _ = self._waiting()
         return self._load(batches, now(self._shop))
 
+    @property
+    def passed(self) -> int:
+        """The position up to which batches held nothing for the lake; it stands in no table."""
+        return self._passed
+
     def _holds(self, at: datetime) -> bool:
         try:
             self._shop.state.leases.acquire(_LEASE, self._holder, now=at, lasts=_LEASE_LASTS)
@@ -172,7 +178,7 @@ class Loader:
         scratch = shop.spill / "events"
         scratch.mkdir(parents=True, exist_ok=True)
         days = Days(chain.time_zone, chain.cutover_hour, store_cutovers(shop.duckdb))
-        Landing(shop.lake, shop.duckdb, shop.vault, shop.tokens, scratch, days).land(events, now=at)
+        Landing(shop.lake, shop.duckdb, shop.vault, shop.tokens, scratch, days, _failed).land(events, now=at)
 
     def _write(self, rows: pa.Table) -> list[str]:
         given = Table("given", "events of the log", _EVENT.columns, _EVENT.key)
@@ -198,3 +204,8 @@ class Loader:
         )
         found = self._shop.duckdb.arrow(query, {"came": came})
         return set(zip(found["source"].to_pylist(), found["message_id"].to_pylist(), strict=True))
+
+
+def _failed(event: Event, error: Exception) -> None:
+    """The event itself is loaded; the live reader notes it among what was set aside."""
+    logger("reader").warning("no rows of an event", reader="loader", source=event.source, error=noted(error))

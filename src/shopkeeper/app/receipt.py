@@ -66,6 +66,7 @@ _PLACES = {
     "live.db": ("live state", "实时状态"),
     "state": ("state store", "状态库"),
     "temporary": ("waiting and temporary files", "等待中的文件和临时文件"),
+    "serving.db": ("serving set", "服务数据集"),
     "models": ("models marked as stale", "标为过期的模型"),
 }
 

@@ -11,6 +11,9 @@ from shopkeeper.storage.compact import Policy, Upkeep, maintain
 
 __all__ = ["Upkeep", "maintain_shop"]
 
+_STREAM_KEPT = timedelta(days=90)
+"""How long changes of segments stay for who reads them late."""
+
 
 def maintain_shop(shop: Shop) -> Upkeep:
     """Compacts, expires and sweeps every table of the lake; ends what is over: sessions, leases, uploads, retention."""
@@ -19,6 +22,7 @@ def maintain_shop(shop: Shop) -> Upkeep:
     retain(shop, at)
     done = maintain(shop.lake, shop.duckdb, at, policy=policy, leases=shop.state.leases)
     shop.state.sessions.sweep(now=at)
+    shop.state.live_segments.trim(at - _STREAM_KEPT)
     shop.state.leases.sweep(before=at - timedelta(days=1))
     sweep_uploads(shop, at)
     # Last: a log that cannot be written now is trimmed the next time.

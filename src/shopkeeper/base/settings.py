@@ -26,6 +26,7 @@ __all__ = [
     "EngineSettings",
     "LifecycleSettings",
     "LogSettings",
+    "MqttSettings",
     "ProfileSettings",
     "RfmSettings",
     "ScheduleSettings",
@@ -245,6 +246,29 @@ class CollectSettings(_Section):
     )
 
 
+class MqttSettings(_Section):
+    """Signals of devices from a broker (MQTT 5), as an extra."""
+
+    url: str = Field(
+        "",
+        description="Broker: mqtt://host:1883 or mqtts://host:8883; empty for none.",
+        pattern=r"^(mqtts?://[^/@\s]+)?$",
+    )
+    topics: tuple[str, ...] = Field(
+        ("shopkeeper/{store_id}/{device_id}/{kind}",),
+        min_length=1,
+        description="Topics; what stands in braces is taken from the topic where the payload does not say it.",
+    )
+    source: str = Field("mqtt", min_length=1, description="The source of the events that signals become.")
+    client_id: str = Field("shopkeeper", min_length=1, description="What the broker keeps our session under.")
+    username: str = Field("", description="Name for the broker, if it asks for one.")
+    password_file: str = Field("", description="File with the password; SHOPKEEPER_MQTT_PASSWORD wins over it.")
+    ca_file: str = Field("", description="Certificates that the broker's is checked against; the system's by default.")
+    session_days: int = Field(
+        7, ge=1, le=365, description="The broker is asked to keep what comes while we are away for so many days."
+    )
+
+
 class WebSettings(_Section):
     """The console."""
 
@@ -257,6 +281,9 @@ class WebSettings(_Section):
         10,
         ge=2,
         description="Who may not see persons gets no smaller count of people; larger ones are rounded to it.",
+    )
+    counts_a_day: int = Field(
+        200, ge=1, description="How many different audiences who may not see persons can count in 24 hours."
     )
     hooks_to_loopback: bool = Field(
         default=False, description="Say true in tests only: web hooks may then go to this machine, without HTTPS."
@@ -306,6 +333,7 @@ class Settings(BaseSettings):
     engage: EngageSettings = EngageSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     collect: CollectSettings = CollectSettings()
+    mqtt: MqttSettings = MqttSettings()
     web: WebSettings = WebSettings()
     privacy: PrivacySettings = PrivacySettings()
     log: LogSettings = LogSettings()

@@ -39,6 +39,7 @@ PEOPLE = (
             Column("customer_id", Type.STRING, "The record it was seen with", required=True, privacy=Privacy.PERSON),
             Column("first_seen_at", Type.INSTANT, "When it was first seen with the record"),
             Column("last_seen_at", Type.INSTANT, "When it was last seen with the record"),
+            Column("is_loaded", Type.BOOLEAN, "Whether a file or a database said so; empty where only events did"),
         ),
         key=("kind", "token", "source", "customer_id"),
         kind=TableKind.MASTER,

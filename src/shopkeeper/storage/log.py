@@ -64,12 +64,14 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True):
         reason: What is wrong, as a word such as `no_name`.
         path: Where, such as `properties.products[0].price`; empty for the event as a whole.
         masked: The value's form, never the value.
+        event: Its name where it is one of ours or of the plan, else the name's form; its type where it has none.
     """
 
     refused_id: str
     reason: str
     path: str = ""
     masked: str = ""
+    event: str = ""
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):

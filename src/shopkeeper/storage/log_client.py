@@ -1,6 +1,7 @@
 """Sending batches to the process that writes the log: many at a time over one connection, from one event loop."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,9 +22,30 @@ from shopkeeper.storage.log_frame import (
     text_of,
 )
 
-__all__ = ["LogClient"]
+__all__ = ["LogClient", "batches_waiting"]
 
 _UNSENT_BYTES = 32 * 2**20
+
+
+def batches_waiting(place: Path, *, seconds: float = 1.0) -> int:
+    """Asks the process that writes the log, outside every event loop, how many batches await their commit.
+
+    Raises:
+        UnavailableError: It is away, or does not answer in time.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(seconds)
+            connection.connect(str(place))
+            connection.sendall(asked(1, Word.LOOK, 0))
+            frames = Frames()
+            while data := connection.recv(4096):
+                for _, word, content in frames.fed(data):
+                    if word == Word.WAITING:
+                        return number_of(content)
+    except (OSError, TooLongError, msgspec.DecodeError) as error:
+        raise UnavailableError("the log does not answer", place=str(place), foreign=error) from error
+    raise UnavailableError("the log ended the connection", place=str(place))
 
 
 class LogClient:

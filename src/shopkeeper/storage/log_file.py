@@ -11,7 +11,16 @@ from typing import Final
 from shopkeeper.base.errors import ConflictError, MissingError, ShopkeeperError, StorageError, UnavailableError
 from shopkeeper.storage.parquet import sync_folder
 
-__all__ = ["PARTS", "WriterLock", "abandon", "failure_of_log", "is_passing", "open_reading", "open_writing"]
+__all__ = [
+    "PARTS",
+    "WriterLock",
+    "abandon",
+    "failure_of_log",
+    "is_passing",
+    "noted_writer",
+    "open_reading",
+    "open_writing",
+]
 
 PARTS: Final = 256
 """Ids are kept in so many parts, by the first byte of their hash."""
@@ -77,6 +86,14 @@ class WriterLock:
     def release(self) -> None:
         """Gives the right back."""
         os.close(self._handle)
+
+
+def noted_writer(file: Path) -> int | None:
+    """The process that took the lock of a log last, as it noted it; it may be gone."""
+    try:
+        return int(file.with_name(f"{file.name}.lock").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def open_writing(file: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:

@@ -42,6 +42,7 @@ class Word(IntEnum):
     APPEND = 1  # asked: a batch
     TRIM = 2  # asked: a position
     ERASE = 3  # asked: erasures
+    LOOK = 4  # asked: 0; whether it answers
     KEPT = 10  # answered: an outcome
     TRIMMED = 11  # answered: how many batches
     BUSY = 12  # answered: a text; the queue is full, nothing was kept
@@ -49,6 +50,7 @@ class Word(IntEnum):
     FAILED = 14  # answered: a text; the log takes nothing more
     REFUSED = 15  # answered: a text; what was asked makes no sense
     ERASED = 16  # answered: the positions of batches that were left as they are
+    WAITING = 17  # answered: how many batches await their commit
 
 
 class TooLongError(Exception):

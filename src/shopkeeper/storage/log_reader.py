@@ -77,6 +77,12 @@ class LogReader:
             for source, hour, accepted, duplicate, different, refused in rows
         ]
 
+    def totals(self) -> list[tuple[str, int, int, int]]:
+        """What each source brought since the log began: the source, accepted, duplicate, refused."""
+        query = "SELECT source, sum(accepted), sum(duplicate), sum(refused) FROM traffic GROUP BY source"
+        with self._reading() as connection:
+            return connection.execute(query).fetchall()
+
     def close(self) -> None:
         """Gives the log back."""
         self._connection.close()

@@ -134,6 +134,8 @@ class LogService:
                 self._set_aside(sender, number, partial(self._log.trim, number_of(content)), Word.TRIMMED)
             elif word == Word.ERASE:
                 self._set_aside(sender, number, partial(self._log.erase, erasures_of(content)), Word.ERASED)
+            elif word == Word.LOOK:
+                sender.answer(answered(number, Word.WAITING, len(self._waiting)))
             else:
                 sender.answer(answered(number, Word.REFUSED, f"{word} is no request"))
         except (msgspec.DecodeError, UsageError, UnicodeError, RecursionError) as error:
