@@ -293,8 +293,9 @@ def test_a_run_that_was_under_way_brings_nobody_back(shop: Shop) -> None:
     assert found_in(shop.folder) == set()
 
 
-def test_a_place_that_is_there_and_not_reached_is_told(shop: Shop) -> None:
-    (shop.folder / "serving.db").write_bytes(b"")
+def test_a_place_that_is_there_and_not_reached_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shopkeeper.app.forget.REACHES", {})
+    (shop.folder / "live.db").write_bytes(b"")
     receipt = forget(shop, PERSON, by="ann", wait=NO_WAIT)
-    assert receipt.not_reached == ("serving.db",)
-    assert "Not reached: serving.db" in receipt_text(receipt, "en")
+    assert receipt.not_reached == ("live.db",)
+    assert "Not reached: live.db" in receipt_text(receipt, "en")

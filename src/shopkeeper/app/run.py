@@ -17,6 +17,7 @@ from shopkeeper.app.cuts import KINDS, keep_filed
 from shopkeeper.app.log import noted
 from shopkeeper.app.map_seed import seed
 from shopkeeper.app.plan import Plan
+from shopkeeper.app.serving import refresh_serving
 from shopkeeper.app.shop import Shop, as_of_or_last, now
 from shopkeeper.app.steps import plans
 from shopkeeper.base.errors import MissingError
@@ -76,7 +77,7 @@ def run(
     by: str = "cli",
     progress: Progress | None = None,
 ) -> RunReport:
-    """Refreshes derived tables.
+    """Refreshes derived tables and, where all of them were asked for, the serving set.
 
     Args:
         shop: The shop.
@@ -98,6 +99,7 @@ def run(
     ordered = _chosen(plans(shop), tuple(steps), until)
     record = shop.state.runs.start(as_of=day, engine=shop.engine.name, by=by, now=now(shop))
     reports = []
+    plan: Plan | None = None
     try:
         for place, plan in enumerate(ordered, start=1):
             if progress:
@@ -109,8 +111,11 @@ def run(
                 record.id, done.name, rows=done.rows, seconds=done.seconds, skipped=done.skipped, now=now(shop)
             )
             reports.append(done)
+        plan = None
+        if not steps and until is None:
+            refresh_serving(shop)
     except Exception as error:
-        shop.state.runs.fail(record.id, f"{plan.name}: {noted(error)}", now=now(shop))
+        shop.state.runs.fail(record.id, f"{plan.name if plan else 'serving'}: {noted(error)}", now=now(shop))
         raise
     shop.state.runs.finish(record.id, now=now(shop))
     return RunReport(day, shop.engine.name, tuple(reports))

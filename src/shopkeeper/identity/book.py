@@ -59,12 +59,15 @@ class Book:
     """
 
     def __init__(self, known: Iterable[Known]) -> None:
-        self.known = {one.token: one for one in known}
+        self.known: dict[str, Known] = {}
+        self._claimed: dict[str, dict[str, None]] = {}  # by whoever claimed them: nobody looks through all for these
         self._changed: set[str] = set()
         self._new: set[str] = set()
         self._into: dict[str, str] = {}
         self._followed: dict[str, None] = {}
         self._records: dict[tuple[str, str], None] = {}
+        for one in known:
+            self._learn(one)
 
     def person(self, token: str) -> str:
         """The person an identifier belongs to."""
@@ -134,19 +137,27 @@ class Book:
             self._new.add(token)
             self._put(Known(token, own, source, first, last, verified))
             return
-        seen = msgspec.structs.replace(
-            found,
-            source=min(source, found.source),
-            first_day=min(first, found.first_day),
-            last_day=max(last, found.last_day),
-            verified=found.verified or verified,
-        )
-        if seen != found:
-            self._put(seen)
-        if seen.verified and not found.verified and _is_contact_claim(found):
-            self._stand_alone(token)
-        if self.known[token].claimed_by is None and rank(own) < rank(self.person(token)):
-            self._merge(own, self.person(token))
+        # Nearly always it was seen so before.
+        if not (
+            source >= found.source
+            and found.first_day <= first
+            and last <= found.last_day
+            and found.verified >= verified
+        ):
+            self._put(
+                msgspec.structs.replace(
+                    found,
+                    source=min(source, found.source),
+                    first_day=min(first, found.first_day),
+                    last_day=max(last, found.last_day),
+                    verified=found.verified or verified,
+                )
+            )
+            if verified and not found.verified and _is_contact_claim(found):
+                self._stand_alone(token)
+        person = self.person(token)
+        if person != own and self.known[token].claimed_by is None and rank(own) < rank(person):
+            self._merge(own, person)
 
     def _stand_alone(self, token: str) -> None:
         """A claim without proof ends where there is proof of another life."""
@@ -168,8 +179,8 @@ class Book:
     def _follow(self, token: str) -> None:
         if token not in self._new:
             self._followed[token] = None
-        for other in [one for one in self.known.values() if one.claimed_by == token]:
-            self._put(msgspec.structs.replace(other, person_id=self.person(token)))
+        for other in self._claimed.get(token, ()):
+            self._put(msgspec.structs.replace(self.known[other], person_id=self.person(token)))
 
     def _merge(self, one: str, other: str) -> None:
         one, other = self._stays(one), self._stays(other)
@@ -184,8 +195,18 @@ class Book:
         return person
 
     def _put(self, known: Known) -> None:
-        self.known[known.token] = known
+        self._learn(known)
         self._changed.add(known.token)
+
+    def _learn(self, known: Known) -> None:
+        before = self.known.get(known.token)
+        self.known[known.token] = known
+        was = None if before is None else before.claimed_by
+        if was != known.claimed_by:
+            if was is not None:
+                self._claimed[was].pop(known.token, None)
+            if known.claimed_by is not None:
+                self._claimed.setdefault(known.claimed_by, {})[known.token] = None
 
 
 def _is_contact_claim(known: Known) -> bool:

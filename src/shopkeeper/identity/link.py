@@ -20,7 +20,18 @@ import msgspec
 
 from shopkeeper.schema.event import Event
 
-__all__ = ["Known", "Linked", "Loaded", "is_strong", "kind_of", "link", "link_loaded", "rank", "record_id"]
+__all__ = [
+    "Known",
+    "Linked",
+    "Loaded",
+    "identifiers_of",
+    "is_strong",
+    "kind_of",
+    "link",
+    "link_loaded",
+    "rank",
+    "record_id",
+]
 
 _KINDS = {
     "us": "user",
@@ -102,14 +113,24 @@ class Linked(msgspec.Struct, frozen=True):
     claimant: str | None = None
 
 
-def link(event: Event, known: Mapping[str, Known]) -> Linked:
+def identifiers_of(event: Event) -> tuple[str, ...]:
+    """Gives every identifier on an event that counts, each once: of these the map is asked before `link`."""
+    named = (event.user_id, event.anonymous_id, event.previous_id if event.type == "alias" else None)
+    more = (one.token for one in event.identifiers if not (one.kind == "phone" and event.channel == "marketplace"))
+    found = (token for token in (*named, *more) if token is not None and _prefix(token) in _ORDER)
+    return tuple(dict.fromkeys(found))
+
+
+def link(event: Event, known: Mapping[str, Known], seen: tuple[str, ...] | None = None) -> Linked:
     """Says which record an event belongs to and which identifiers it links.
 
     Args:
         event: The event.
         known: What the map says of the identifiers on it.
+        seen: Those identifiers, where `identifiers_of` was asked before.
     """
-    seen = _identifiers(event)
+    if seen is None:
+        seen = identifiers_of(event)
     strong = tuple(token for token in seen if is_strong(token))
     weak = tuple(token for token in seen if not is_strong(token))
     record = event.user_id or event.anonymous_id or (min(seen, key=_place) if seen else None)
@@ -165,13 +186,6 @@ def is_strong(token: str) -> bool:
 def kind_of(token: str) -> str:
     """The kind of an identifier, told by its token."""
     return _KINDS[_prefix(token)]
-
-
-def _identifiers(event: Event) -> tuple[str, ...]:
-    named = (event.user_id, event.anonymous_id, event.previous_id if event.type == "alias" else None)
-    more = (one.token for one in event.identifiers if not (one.kind == "phone" and event.channel == "marketplace"))
-    found = (token for token in (*named, *more) if token is not None and _prefix(token) in _ORDER)
-    return tuple(dict.fromkeys(found))
 
 
 def _is_identifier(text: str) -> bool:

@@ -121,6 +121,13 @@ PEOPLE = (
             Column("properties", Type.STRING, "Properties as JSON"),
             Column("payload_hash", Type.STRING, "Hash of the payload, to report one id with two contents"),
             Column("log_offset", Type.INTEGER, "Where it stands in the durable log"),
+            Column(
+                "identifiers",
+                Type.STRING,
+                "Further identifiers it carried, kind and token each, as JSON",
+                privacy=Privacy.PERSON,
+            ),
+            Column("is_verified", Type.BOOLEAN, "Whether it came with a server key"),
         ),
         key=("source", "message_id"),
         partition=Partition.DAY,

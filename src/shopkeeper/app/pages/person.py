@@ -96,7 +96,7 @@ class PersonPage:
 
 
 def person_page(shop: Shop, person_id: str, scope: Scope | None = None) -> PersonPage:
-    """Gives what is known of a person; to a visitor of some stores by the figures of those alone.
+    """Gives what is known of a person; to a visitor of some stores by the figures of those alone, and no segments.
 
     A person who was linked to another since is that other: the id of the page says so.
 
@@ -124,7 +124,7 @@ def person_page(shop: Shop, person_id: str, scope: Scope | None = None) -> Perso
         stands_at(shop, "profile"),
         tuple(Record(**row) for row in rows(shop, records)),
         dict.fromkeys(TRAITS) | found[0],
-        tuple(_memberships(shop, person_id)),
+        tuple(_memberships(shop, person_id)) if scope is None else (),
     )
 
 

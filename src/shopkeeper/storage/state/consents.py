@@ -4,7 +4,7 @@ A change is kept under the id that the person had when they said so. What is one
 so that a withdrawal holds for whoever the person was linked to since.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -104,6 +104,24 @@ class Consents:
         )
         with self._database.read() as connection:
             return [_change(row) for row in connection.execute(query).mappings()]
+
+    def of_people(self, people: Collection[str]) -> list[ConsentChange]:
+        """Gives all changes of some people, in no order."""
+        consents, found = tables.consents, []
+        wanted = sorted(people)
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), _ROWS_AT_ONCE):
+                some = wanted[start : start + _ROWS_AT_ONCE]
+                rows = connection.execute(select(consents).where(consents.c.person_id.in_(some))).mappings()
+                found += [_change(row) for row in rows]
+        return found
+
+    def recorded_since(self, moment: datetime) -> list[tuple[str, datetime]]:
+        """Gives who said something that came into the ledger from an instant on, and when."""
+        consents = tables.consents
+        query = select(consents.c.person_id, consents.c.recorded_at).where(consents.c.recorded_at >= moment)
+        with self._database.read() as connection:
+            return [(row.person_id, row.recorded_at) for row in connection.execute(query)]
 
     def last(self, person_id: str, purpose: str, channel: str, *, until: datetime) -> ConsentChange | None:
         """Gives the change that holds at an instant: the last by when it was said, of one instant the withdrawal.

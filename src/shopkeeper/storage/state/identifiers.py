@@ -7,7 +7,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import CompoundSelect, Connection, bindparam, func, literal, select, update
+from sqlalchemy import CompoundSelect, Connection, Text, bindparam, func, literal, or_, select, union_all, update
 
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
@@ -16,7 +16,6 @@ __all__ = ["Identified", "Identifiers", "RecordOf", "person_now", "same_person"]
 
 _ASKED_AT_ONCE = 1_000
 _ROWS_AT_ONCE = 1_000  # keeps a transaction below a tenth of a second
-_FEW = 100
 _MERGED_AT_ONCE = 500
 _MOVES = "moves"
 
@@ -27,6 +26,30 @@ _MARKS = tables.map_marks
 _LOOKUP = select(_MAP).where(_MAP.c.token.in_(bindparam("tokens", expanding=True)))
 _CURRENT = select(_OF.c.record_id, _OF.c.into_id).where(
     _OF.c.until.is_(None), _OF.c.record_id.in_(bindparam("records", expanding=True))
+)
+_MERGING = update(_MAP).where(_MAP.c.person_id == bindparam("ending")).values(person_id=bindparam("staying"))
+_MEMBERS = select(_OF.c.record_id, _OF.c.token, _OF.c.into_id).where(
+    _OF.c.into_id.in_(bindparam("persons", expanding=True)), _OF.c.until.is_(None)
+)
+_FOLLOWING = update(_MAP).where(_MAP.c.claimed_by == bindparam("claimant")).values(person_id=bindparam("person"))
+_FOLLOWERS = select(_MAP.c.token, _MAP.c.claimed_by).where(
+    _MAP.c.claimed_by.in_(bindparam("claimants", expanding=True))
+)
+_RECORDS = select(_OF.c.record_id, _OF.c.token).where(
+    _OF.c.token.in_(bindparam("tokens", expanding=True)), _OF.c.until.is_(None)
+)
+_FOLD = select(_OF.c.record_id).where(_OF.c.into_id == bindparam("person"), _OF.c.until.is_(None))
+# Of a record or person: whose it is, what else is theirs, and whether theirs is still their own; put together once.
+_INTO = union_all(
+    select(_OF.c.into_id).where(_OF.c.record_id == bindparam("person"), _OF.c.until.is_(None)),
+    select(bindparam("person", type_=Text)),
+)
+_AROUND = select(_OF.c.record_id, _OF.c.into_id).where(
+    _OF.c.until.is_(None), or_(_OF.c.record_id.in_(_INTO), _OF.c.into_id.in_(_INTO))
+)
+
+_FOLDED = select(_OF.c.record_id, _OF.c.into_id).where(
+    _OF.c.until.is_(None), _OF.c.into_id.in_(bindparam("persons", expanding=True))
 )
 
 
@@ -138,13 +161,33 @@ class Identifiers:
 
     def records(self, person_id: str) -> list[str]:
         """Gives the records that a person is the fold of, its own among them."""
-        query = select(_OF.c.record_id).where(_OF.c.into_id == person_id, _OF.c.until.is_(None))
         with self._database.read() as connection:
-            found = set(connection.scalars(query))
+            found = set(connection.scalars(_FOLD, {"person": person_id}))
             current = connection.execute(_CURRENT, {"records": [person_id]}).first()
         if current is None:
             found.add(person_id)
         return sorted(found)
+
+    def folds(self, person_ids: Collection[str]) -> dict[str, list[str]]:
+        """Gives the records that each of some persons is the fold of, its own among them."""
+        found: dict[str, list[str]] = {person: [person] for person in person_ids}
+        with self._database.read() as connection:
+            for chunk in _chunks(person_ids, _ASKED_AT_ONCE):
+                for record, into in connection.execute(_FOLDED, {"persons": chunk}):
+                    if record != into:
+                        found[into].append(record)
+                for record, into in connection.execute(_CURRENT, {"records": chunk}):
+                    if record != into:
+                        found[record].remove(record)
+        return found
+
+    def fold(self, person_id: str) -> tuple[str, list[str]]:
+        """Gives whom a person or record belongs to now and that person's records: `person` and `records` at once."""
+        with self._database.read() as connection:
+            current = {row[0]: row[1] for row in connection.execute(_AROUND, {"person": person_id})}
+        who = current.get(person_id, person_id)
+        records = {record for record, into in current.items() if into == who}
+        return who, sorted(records if who in current else {who, *records})
 
     def persons(self, record_ids: Collection[str]) -> dict[str, str]:
         """Gives the person of each record that does not belong to its own."""
@@ -175,19 +218,16 @@ class Identifiers:
 
     def merge(self, pairs: Sequence[tuple[str, str]], *, now: datetime) -> None:
         """Makes persons part of others: identifiers and records of the first of each pair go to the second."""
-        becomes = update(_MAP).where(_MAP.c.person_id == bindparam("ends")).values(person_id=bindparam("stays"))
         for chunk in _chunks(pairs, _MERGED_AT_ONCE):
             into = dict(chunk)
             with self._database.write() as connection:
                 held = connection.scalars(select(_MAP.c.person_id).where(_MAP.c.person_id.in_(into)).distinct())
-                changed = [{"ends": person, "stays": into[person]} for person in held]
+                changed = [{"ending": person, "staying": into[person]} for person in held]
                 if changed:
-                    connection.execute(becomes, changed)
-                moving = {person: (person.partition(":")[2], of) for person, of in chunk}
-                rows = select(_OF.c.record_id, _OF.c.token, _OF.c.into_id).where(
-                    _OF.c.into_id.in_(into), _OF.c.until.is_(None)
-                )
-                moving.update((record, (token, into[of])) for record, token, of in connection.execute(rows))
+                    connection.execute(_MERGING, changed)
+                moving = {person: (person.partition(":")[2], stays) for person, stays in into.items()}
+                rows = connection.execute(_MEMBERS, {"persons": list(into)})
+                moving.update((record, (token, into[person])) for record, token, person in rows)
                 _move(connection, self._database, moving, now)
 
     def follow(self, moved: Mapping[str, tuple[Identified, str]], *, now: datetime) -> None:
@@ -197,21 +237,19 @@ class Identifiers:
             moved: By token: the identifier as it is now, and its own record.
             now: When.
         """
-        for chunk in _chunks(moved.values(), _FEW):
+        for chunk in _chunks(moved.values(), _ROWS_AT_ONCE):
             with self._database.write() as connection:
-                moving: dict[str, tuple[str, str]] = {}
-                for one, own in chunk:
-                    self._put(connection, [one])
-                    connection.execute(
-                        update(_MAP).where(_MAP.c.claimed_by == one.token).values(person_id=one.person_id)
-                    )
-                    followers = connection.scalars(select(_MAP.c.token).where(_MAP.c.claimed_by == one.token))
-                    tokens = [one.token, *followers]
-                    rows = connection.execute(
-                        select(_OF.c.record_id, _OF.c.token).where(_OF.c.token.in_(tokens), _OF.c.until.is_(None))
-                    )
-                    moving[own] = one.token, one.person_id
-                    moving.update((record, (token, one.person_id)) for record, token in rows)
+                self._put(connection, [one for one, _ in chunk])
+                person = {one.token: one.person_id for one, _ in chunk}
+                connection.execute(
+                    _FOLLOWING, [{"claimant": token, "person": person_id} for token, person_id in person.items()]
+                )
+                followers = connection.execute(_FOLLOWERS, {"claimants": list(person)})
+                leader = {token: claimant for token, claimant in followers if token not in person}
+                moving = {own: (one.token, one.person_id) for one, own in chunk}
+                for asked in _chunks([*person, *leader], _ASKED_AT_ONCE):
+                    for record, token in connection.execute(_RECORDS, {"tokens": asked}):
+                        moving[record] = token, person[leader.get(token, token)]
                 _move(connection, self._database, moving, now)
 
     def keep(self, identified: Iterable[Identified]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -27,6 +28,7 @@ __all__ = [
     "METADATA",
     "Instant",
     "api_keys",
+    "asked_counts",
     "assignments",
     "audit",
     "audit_head",
@@ -57,7 +59,7 @@ __all__ = [
     "webhooks",
 ]
 
-HEAD = "0007"
+HEAD = "0010"
 
 METADATA = MetaData(
     naming_convention={
@@ -440,4 +442,17 @@ map_marks = Table(
     METADATA,
     _key("name"),
     Column("number", BigInteger, nullable=False),
+)
+
+asked_counts = Table(
+    "asked_counts",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("who", Text),
+    Column("size", BigInteger, nullable=False),
+    Column("sketch", LargeBinary, nullable=False),
+    Column("told", BigInteger),
+    Column("root", BigInteger),
+    Column("rule", Text),
+    Column("asked_at", Instant, nullable=False),
 )
