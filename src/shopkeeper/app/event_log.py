@@ -8,7 +8,9 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from shopkeeper.app.consent_log import READER as CONSENT_READER
 from shopkeeper.app.live import LIVE_FILE
+from shopkeeper.app.safe_keep import READER as VAULT_READER
 from shopkeeper.app.shop import Shop
 from shopkeeper.storage.consumed import consumed
 from shopkeeper.storage.live import LiveStore
@@ -69,7 +71,7 @@ def made_through(shop: Shop) -> int:
     if file.exists():
         with closing(LiveStore(file, reads_only=True)) as live:
             lived = live.position()
-    return max(lived, consumed(shop.lake, "event"), shop.state.positions.furthest())
+    return max(lived, consumed(shop.lake, "event"), shop.state.positions.furthest((VAULT_READER, CONSENT_READER)))
 
 
 def is_written(shop: Shop) -> bool:

@@ -1,5 +1,7 @@
 """How far readers of the log have come whose work is the same when it is done twice."""
 
+from collections.abc import Collection
+
 from sqlalchemy import func, select
 
 from shopkeeper.storage.state import tables
@@ -20,10 +22,11 @@ class Positions:
         with self._database.read() as connection:
             return int(connection.scalar(query) or 0)
 
-    def furthest(self) -> int:
-        """The position of whichever reader has come furthest, 0 where there is none."""
+    def furthest(self, readers: Collection[str]) -> int:
+        """The position of whichever of some readers has come furthest, 0 where none has."""
+        query = select(func.max(tables.positions.c.position)).where(tables.positions.c.reader.in_(readers))
         with self._database.read() as connection:
-            return int(connection.scalar(select(func.max(tables.positions.c.position))) or 0)
+            return int(connection.scalar(query) or 0)
 
     def move(self, reader: str, position: int) -> None:
         """Notes how far a reader has come; it never goes back."""
