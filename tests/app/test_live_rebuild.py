@@ -91,6 +91,9 @@ def test_the_log_is_trimmed_by_its_age_and_never_beyond_what_holds_it(was: Was) 
         SafeKeeper(shop, log).step()
         ConsentKeeper(shop, log).step()
         Loader(shop, log).load()
+        # What is said of consent must be in the ledger, too.
+        assert held_by_all(shop) == loaded
+        ConsentKeeper(shop, log).step()
         assert held_by_all(shop) == end
         trimmed = trim_log(shop, NOW)
         assert trimmed > 10

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
+from shopkeeper.app.consent_log import READER as CONSENT_READER
 from shopkeeper.app.event_log import reader_of, waiting, writer_pid
 from shopkeeper.app.heartbeat import Beat, beats
 from shopkeeper.app.live import LIVE_FILE
@@ -58,6 +59,7 @@ def _of_readers(shop: Shop, log: LogReader, at: datetime, workers: Sequence[Beat
     positions = {
         "live": _of_live(shop),
         "vault": shop.state.positions.of(READER),
+        "consent": shop.state.positions.of(CONSENT_READER),
         # Batches without events for the lake are passed in the loader's memory alone.
         "loader": max([looked_up(shop.lake, "event"), *(int(beat.note.get("loaded", 0)) for beat in workers)]),
     }
