@@ -6,7 +6,7 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopkeeper.profile.live import LineTouch
+from shopkeeper.profile.live import Line
 from shopkeeper.profile.now import Bought, Ever, basket_key, live_baskets, totals_now
 
 TODAY = date(2026, 11, 28).toordinal()
@@ -15,7 +15,7 @@ ONE = 10_000
 
 
 def line(order: str, number: int, day: int, *, net: int = 5, quantity: int = 1, product: str = "p", store: str = "s"):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    return LineTouch("till", order, number, day, 0, "c1", product, store, quantity * ONE, net * ONE)
+    return Line("till", order, number, day, 0, "c1", product, store, quantity * ONE, net * ONE)
 
 
 def ever(baskets: Sequence[Bought]) -> Ever:
@@ -75,7 +75,7 @@ LINES = st.lists(
 
 @given(lines=LINES, seen=st.integers(0, 14), after=st.integers(0, 14))
 def test_wherever_the_run_cut_the_stream_the_totals_are_those_of_all_lines(
-    lines: list[LineTouch], seen: int, after: int
+    lines: list[Line], seen: int, after: int
 ) -> None:
     # The run has the first lines; live state has all from some place on, orders never in halves.
     whole = {one.order_id for one in lines[: min(seen, after)]} - {one.order_id for one in lines[min(seen, after) :]}

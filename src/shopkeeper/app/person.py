@@ -116,7 +116,8 @@ class Persons:
                 held = self._held.live = (number, LiveStore(file, reads_only=True))
             except MissingError:
                 return None
-        return folded(self._shop, held[1], who, records)
+        found = folded(self._shop, held[1], who, records)
+        return None if found is None else found[0]
 
 
 def now_document(totals: Totals, today: date) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.clock import business_day, end_of_day, instant, microseconds, zone
 from shopkeeper.base.errors import MissingError
 from shopkeeper.base.money import MONEY_PLACES
-from shopkeeper.profile.live import LineTouch, decode_live, join
+from shopkeeper.profile.live import Line, Touch, decode_live, join
 from shopkeeper.profile.live_view import LiveView, lines_of, live_view
 from shopkeeper.storage.live import LiveStore
 
-__all__ = ["PersonNow", "folded", "live_document", "person_now", "record_parts"]
+__all__ = ["PersonNow", "folded", "live_document", "person_now", "person_touches", "record_parts"]
 
 
 class PersonNow(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class PersonNow(msgspec.Struct, frozen=True):
     position: int
     as_of: datetime
     live: LiveView
-    lines: tuple[LineTouch, ...] = ()
+    lines: tuple[Line, ...] = ()
 
 
 def person_now(shop: Shop, person_id: str) -> PersonNow:
@@ -45,6 +45,15 @@ def person_now(shop: Shop, person_id: str) -> PersonNow:
     Args:
         shop: The shop.
         person_id: The person, or one that became part of another.
+
+    Raises:
+        MissingError: Live state knows nothing of them.
+    """
+    return person_touches(shop, person_id)[0]
+
+
+def person_touches(shop: Shop, person_id: str) -> tuple[PersonNow, tuple[Touch, ...]]:
+    """Gives a person's live part and every touch that it is made of, the oldest first.
 
     Raises:
         MissingError: Live state knows nothing of them.
@@ -60,8 +69,10 @@ def person_now(shop: Shop, person_id: str) -> PersonNow:
     return found
 
 
-def folded(shop: Shop, store: LiveStore, who: str, records: Sequence[str]) -> PersonNow | None:
-    """Folds a person's records as of now; None where live state knows none of them.
+def folded(
+    shop: Shop, store: LiveStore, who: str, records: Sequence[str]
+) -> tuple[PersonNow, tuple[Touch, ...]] | None:
+    """Folds a person's records as of now, with the touches; None where live state knows none of them.
 
     Args:
         shop: The shop.
@@ -82,8 +93,8 @@ def folded(shop: Shop, store: LiveStore, who: str, records: Sequence[str]) -> Pe
         microseconds(end_of_day(wall.fromordinal(wall.toordinal() - 1), chain.time_zone)),
         business_day(at, chain.time_zone, chain.cutover_hour).toordinal(),
     )
-    lines = lines_of(touch for touch in state.touches() if touch.at <= until)
-    return PersonNow(who, tuple(sorted(found)), position, at, view, tuple(lines))
+    touches = tuple(touch for touch in state.touches() if touch.at <= until)
+    return PersonNow(who, tuple(sorted(found)), position, at, view, tuple(lines_of(touches))), touches
 
 
 def live_document(found: PersonNow) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from shopkeeper.app.changed import LINES, days_to_redo, has_other_records, others, people_to_redo
 from shopkeeper.app.cuts import KINDS, keep_filed
 from shopkeeper.app.log import noted
+from shopkeeper.app.map_seed import seed
 from shopkeeper.app.plan import Plan
 from shopkeeper.app.serving import refresh_serving
 from shopkeeper.app.shop import Shop, as_of_or_last, now
@@ -80,7 +81,7 @@ def run(
 
     Args:
         shop: The shop.
-        steps: Only these steps; all by default.
+        steps: Only these steps, with the map of identifiers as it stands; all by default.
         until: The last step to do, with what it stands on.
         as_of: The day at whose end everything stands; the last with data by default.
         force: Do everything again, whole.
@@ -91,6 +92,8 @@ def run(
         MissingError: A step is not known, or there are no data.
     """
     day = as_of_or_last(shop, as_of)
+    if not steps:
+        seed(shop)
     for kind in KINDS:
         keep_filed(shop, kind)
     ordered = _chosen(plans(shop), tuple(steps), until)

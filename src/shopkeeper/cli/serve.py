@@ -11,6 +11,7 @@ import click
 import uvicorn
 from rich.console import Console
 
+from shopkeeper.app.broker import check_bridge
 from shopkeeper.app.event_log import is_written, write_log
 from shopkeeper.app.processes import Part, Service, end_with_parent
 from shopkeeper.app.shop import Shop
@@ -67,6 +68,9 @@ def serve(
     ]
     if with_worker:
         parts.append(Part("worker", ("worker", "--shop", folder), grace=_WORKER_SECONDS))
+    if shop.settings.mqtt.url:
+        check_bridge(shop, os.environ)
+        parts.append(Part("mqtt", ("mqtt", "--shop", folder)))
     shop.close()
     service = Service(parts)
     for told in (signal.SIGTERM, signal.SIGINT):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from shopkeeper.identity.link import Known, Linked, rank, record_id
+from shopkeeper.identity.link import Known, Linked, Loaded, rank, record_id
 
 __all__ = ["Book", "Changes", "Merge", "Moved"]
 
@@ -52,7 +52,7 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Book:
-    """Carries out what events are evidence of.
+    """Carries out what events and records of files are evidence of.
 
     Args:
         known: What the map says of every identifier on the batch's events, and of those that these claimed.
@@ -62,6 +62,7 @@ class Book:
         self.known: dict[str, Known] = {}
         self._claimed: dict[str, dict[str, None]] = {}  # by whoever claimed them: nobody looks through all for these
         self._changed: set[str] = set()
+        self._new: set[str] = set()
         self._into: dict[str, str] = {}
         self._followed: dict[str, None] = {}
         self._records: dict[tuple[str, str], None] = {}
@@ -83,7 +84,7 @@ class Book:
             verified: Whether it came with a server key.
         """
         for token in linked.seen:
-            self._see(token, source, day, verified=verified)
+            self._see(token, source, day, day, verified=verified)
         for token in linked.joined[1:]:
             self._merge(self.person(linked.joined[0]), self.person(token))
         for token in linked.claims:
@@ -91,6 +92,30 @@ class Book:
                 self._claim(token, linked.claimant, at)
         if linked.record in self.known:
             self._records[source, str(linked.record)] = None
+
+    def add_record(self, linked: Linked, loaded: Loaded, person: str) -> None:
+        """Takes in one record of a file.
+
+        Args:
+            linked: What it is evidence of.
+            loaded: The record.
+            person: The person it belongs to as far as the map knows; its own where it was never linked.
+        """
+        is_named = linked.record is None
+        for token in linked.seen:
+            if is_named and token not in self.known and token in linked.joined:
+                # It never stood for itself, so nothing of its own need be moved.
+                first, last, home = loaded.first_day, loaded.last_day, self._stays(person)
+                self._new.add(token)
+                self._put(Known(token, home, loaded.source, first, last, verified=True))
+            else:
+                self._see(token, loaded.source, loaded.first_day, loaded.last_day, verified=True)
+        for token in linked.joined:
+            self._merge(self._stays(person) if is_named else self.person(linked.joined[0]), self.person(token))
+        for token in linked.claims:
+            self._claim(token, str(linked.claimant), loaded.at)
+        if linked.record is not None:
+            self._records[loaded.source, linked.record] = None
 
     def changes(self) -> Changes:
         """What is to be kept."""
@@ -105,20 +130,26 @@ class Book:
             tuple(one for one in moved if one.record_id != one.person_id),
         )
 
-    def _see(self, token: str, source: str, day: int, *, verified: bool) -> None:
+    def _see(self, token: str, source: str, first: int, last: int, *, verified: bool) -> None:
         own = record_id(source, token)
         found = self.known.get(token)
         if found is None:
-            self._put(Known(token, own, source, day, day, verified))
+            self._new.add(token)
+            self._put(Known(token, own, source, first, last, verified))
             return
         # Nearly always it was seen so before.
-        if not (source >= found.source and found.first_day <= day <= found.last_day and found.verified >= verified):
+        if not (
+            source >= found.source
+            and found.first_day <= first
+            and last <= found.last_day
+            and found.verified >= verified
+        ):
             self._put(
                 msgspec.structs.replace(
                     found,
                     source=min(source, found.source),
-                    first_day=min(day, found.first_day),
-                    last_day=max(day, found.last_day),
+                    first_day=min(first, found.first_day),
+                    last_day=max(last, found.last_day),
                     verified=found.verified or verified,
                 )
             )
@@ -146,7 +177,8 @@ class Book:
             self._follow(token)
 
     def _follow(self, token: str) -> None:
-        self._followed[token] = None
+        if token not in self._new:
+            self._followed[token] = None
         for other in self._claimed.get(token, ()):
             self._put(msgspec.structs.replace(self.known[other], person_id=self.person(token)))
 

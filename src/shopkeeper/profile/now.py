@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 import msgspec
 
-from shopkeeper.profile.live import LineTouch
+from shopkeeper.profile.live import Line
 
 __all__ = ["KNOWN_DAYS", "Bought", "Ever", "Totals", "basket_key", "live_baskets", "totals_now"]
 
@@ -74,14 +74,14 @@ def basket_key(source: str, customer_id: str, order_id: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:_KEY_DIGITS]
 
 
-def live_baskets(lines: Iterable[LineTouch], uncounted: Container[str]) -> list[Bought]:
+def live_baskets(lines: Iterable[Line], uncounted: Container[str]) -> list[Bought]:
     """Puts live order lines together as baskets, as `basket.sql` does.
 
     Args:
         lines: The lines, each once.
         uncounted: The products that do not count.
     """
-    found: dict[tuple[str, str, str, int, str, str | None], list[LineTouch]] = {}
+    found: dict[tuple[str, str, str, int, str, str | None], list[Line]] = {}
     for line in lines:
         key = (line.source, line.customer_id, line.order_id, line.business_day, line.store_id, line.channel)
         found.setdefault(key, []).append(line)

@@ -14,7 +14,7 @@ from shopkeeper.web.rate import RateLimit
 
 __all__ = ["SignInNeededError", "SignedIn", "WrongKeys", "bearer_of", "scope_of_request", "signed_in"]
 
-_KEYED = "/api/v1/"
+_KEYED = ("/api/v1/", "/metrics")
 _TRIES = 20
 _SECONDS = 300
 
@@ -35,7 +35,7 @@ class WrongKeys:
 
 
 def bearer_of(request: Request) -> str | None:
-    """Gives the API key that a call of `/api/v1` shows; where there is one, no cookie counts."""
+    """Gives the API key that a call of `/api/v1` or a monitor shows; where there is one, no cookie counts."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" and request.url.path.startswith(_KEYED) else None
 

@@ -4,7 +4,9 @@ from datetime import datetime
 
 from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.pages.seen import must_see
+from shopkeeper.app.person_now import record_parts
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.traces import mark_of
 from shopkeeper.app.visitor import Scope
 from shopkeeper.collect.people import subject
 from shopkeeper.privacy.reveal import Personal, masked_of, revealed_of
@@ -50,7 +52,7 @@ def revealed_fields(
         shop.vault,
         shop.state.audit,
         _subjects(shop, person_id),
-        person_id=person_id,
+        mark=mark_of(shop, person_id),
         reason=reason,
         by=by,
         now=now,
@@ -66,7 +68,9 @@ def _subjects(shop: Shop, person_id: str) -> list[str]:
         name="records",
         person=person_id,
     )
-    return [subject(row["source"], row["customer_id"]) for row in rows(shop, query)]
+    loaded = {(row["source"], row["customer_id"]) for row in rows(shop, query)}
+    seen = {record_parts(record) for record in shop.state.identifiers.records(person_id)}
+    return [subject(*record) for record in sorted(loaded | seen)]
 
 
 def _said(shop: Shop, person_id: str) -> tuple[Personal, ...]:

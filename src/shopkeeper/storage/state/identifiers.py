@@ -1,24 +1,28 @@
 """The map of identifiers to persons: the authority on who is who."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Text, bindparam, or_, select, union_all, update
+from sqlalchemy import CompoundSelect, Connection, Text, bindparam, func, literal, or_, select, union_all, update
 
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
 
-__all__ = ["Identified", "Identifiers", "RecordOf"]
+__all__ = ["Identified", "Identifiers", "RecordOf", "person_now", "same_person"]
 
 _ASKED_AT_ONCE = 1_000
 _ROWS_AT_ONCE = 1_000  # keeps a transaction below a tenth of a second
+_MERGED_AT_ONCE = 500
+_MOVES = "moves"
 
 _Item = TypeVar("_Item")
 _MAP = tables.identifiers
 _OF = tables.person_merges
+_MARKS = tables.map_marks
 _LOOKUP = select(_MAP).where(_MAP.c.token.in_(bindparam("tokens", expanding=True)))
 _CURRENT = select(_OF.c.record_id, _OF.c.into_id).where(
     _OF.c.until.is_(None), _OF.c.record_id.in_(bindparam("records", expanding=True))
@@ -42,6 +46,10 @@ _INTO = union_all(
 )
 _AROUND = select(_OF.c.record_id, _OF.c.into_id).where(
     _OF.c.until.is_(None), or_(_OF.c.record_id.in_(_INTO), _OF.c.into_id.in_(_INTO))
+)
+
+_FOLDED = select(_OF.c.record_id, _OF.c.into_id).where(
+    _OF.c.until.is_(None), _OF.c.into_id.in_(bindparam("persons", expanding=True))
 )
 
 
@@ -97,6 +105,28 @@ class Identifiers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def alone(self) -> AbstractContextManager[bool]:
+        """Lets one at a time change the map, of all processes: what was asked in here still holds when it is kept."""
+        return self._database.alone("map")
+
+    def alone_seeding(self, *, waits: bool) -> AbstractContextManager[bool]:
+        """Lets one at a time bring the lake's identifiers in; says whether it is us, where we do not wait."""
+        return self._database.alone("map-seed", waits=waits)
+
+    def seeded(self) -> int:
+        """The state of the lake's `identifier` that the map holds, 0 for none."""
+        return self._mark("identifier")
+
+    def note_seeded(self, snapshot: int) -> None:
+        """Notes the state of the lake's `identifier` that the map holds now."""
+        with self._database.write() as connection:
+            insert = self._database.insert(_MARKS).values(name="identifier", number=snapshot)
+            connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"number": snapshot}))
+
+    def version(self) -> int:
+        """How often records moved from one person to another: the same number, the same `moves`."""
+        return self._mark(_MOVES)
+
     def known(self, tokens: Collection[str]) -> list[Identified]:
         """Gives what is known of some identifiers."""
         found: list[Identified] = []
@@ -104,6 +134,18 @@ class Identifiers:
             for chunk in _chunks(tokens, _ASKED_AT_ONCE):
                 found += [Identified(*row) for row in connection.execute(_LOOKUP, {"tokens": chunk})]
         return found
+
+    def tokens(self) -> Iterator[str]:
+        """Gives every identifier of the map, in their order."""
+        last = ""
+        query = select(_MAP.c.token).order_by(_MAP.c.token).limit(_ROWS_AT_ONCE)
+        while True:
+            with self._database.read() as connection:
+                found = list(connection.scalars(query.where(_MAP.c.token > last)))
+            yield from found
+            if len(found) < _ROWS_AT_ONCE:
+                return
+            last = found[-1]
 
     def of(self, person_id: str) -> list[Identified]:
         """Gives the identifiers of a person."""
@@ -125,6 +167,19 @@ class Identifiers:
         if current is None:
             found.add(person_id)
         return sorted(found)
+
+    def folds(self, person_ids: Collection[str]) -> dict[str, list[str]]:
+        """Gives the records that each of some persons is the fold of, its own among them."""
+        found: dict[str, list[str]] = {person: [person] for person in person_ids}
+        with self._database.read() as connection:
+            for chunk in _chunks(person_ids, _ASKED_AT_ONCE):
+                for record, into in connection.execute(_FOLDED, {"persons": chunk}):
+                    if record != into:
+                        found[into].append(record)
+                for record, into in connection.execute(_CURRENT, {"records": chunk}):
+                    if record != into:
+                        found[record].remove(record)
+        return found
 
     def fold(self, person_id: str) -> tuple[str, list[str]]:
         """Gives whom a person or record belongs to now and that person's records: `person` and `records` at once."""
@@ -163,14 +218,16 @@ class Identifiers:
 
     def merge(self, pairs: Sequence[tuple[str, str]], *, now: datetime) -> None:
         """Makes persons part of others: identifiers and records of the first of each pair go to the second."""
-        for chunk in _chunks(pairs, _ROWS_AT_ONCE):
+        for chunk in _chunks(pairs, _MERGED_AT_ONCE):
+            into = dict(chunk)
             with self._database.write() as connection:
-                into = dict(chunk)
-                connection.execute(_MERGING, [{"ending": person, "staying": into[person]} for person in into])
+                held = connection.scalars(select(_MAP.c.person_id).where(_MAP.c.person_id.in_(into)).distinct())
+                changed = [{"ending": person, "staying": into[person]} for person in held]
+                if changed:
+                    connection.execute(_MERGING, changed)
                 moving = {person: (person.partition(":")[2], stays) for person, stays in into.items()}
-                for asked in _chunks(into, _ASKED_AT_ONCE):
-                    rows = connection.execute(_MEMBERS, {"persons": asked})
-                    moving.update((record, (token, into[person])) for record, token, person in rows)
+                rows = connection.execute(_MEMBERS, {"persons": list(into)})
+                moving.update((record, (token, into[person])) for record, token, person in rows)
                 _move(connection, self._database, moving, now)
 
     def follow(self, moved: Mapping[str, tuple[Identified, str]], *, now: datetime) -> None:
@@ -214,14 +271,28 @@ class Identifiers:
             with self._database.write() as connection:
                 _move(connection, self._database, dict(chunk), now)
 
-    def forget(self, tokens: Collection[str]) -> int:
-        """Takes identifiers out, and the records that were theirs; gives how many identifiers went."""
+    def forget(self, tokens: Collection[str], records: Collection[str] = ()) -> int:
+        """Takes identifiers out, and the records that were theirs; gives how many identifiers went.
+
+        Args:
+            tokens: The identifiers.
+            records: Further records that go.
+        """
         gone = 0
+        for chunk in _chunks(records, _ASKED_AT_ONCE):
+            with self._database.write() as connection:
+                if connection.execute(_OF.delete().where(_OF.c.record_id.in_(chunk))).rowcount:
+                    _count_move(connection, self._database)
         for chunk in _chunks(tokens, _ASKED_AT_ONCE):
             with self._database.write() as connection:
-                connection.execute(_OF.delete().where(_OF.c.token.in_(chunk)))
+                if connection.execute(_OF.delete().where(_OF.c.token.in_(chunk))).rowcount:
+                    _count_move(connection, self._database)
                 gone += connection.execute(_MAP.delete().where(_MAP.c.token.in_(chunk))).rowcount
         return gone
+
+    def _mark(self, name: str) -> int:
+        with self._database.read() as connection:
+            return int(connection.scalar(select(_MARKS.c.number).where(_MARKS.c.name == name)) or 0)
 
     def _put(self, connection: Connection, identified: Sequence[Identified]) -> None:
         names = _MAP.c.keys()
@@ -248,6 +319,29 @@ def _move(connection: Connection, database: Database, moving: Mapping[str, tuple
             for record, (token, into) in new.items()
         ]
         connection.execute(insert.on_conflict_do_update(index_elements=["record_id", "since"], set_=again), rows)
+        _count_move(connection, database)
+
+
+def _count_move(connection: Connection, database: Database) -> None:
+    insert = database.insert(_MARKS).values(name=_MOVES, number=1)
+    connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"number": _MARKS.c.number + 1}))
+
+
+def person_now(of: Any) -> Any:
+    """The SQL of the person that a record, or a person of before, is now.
+
+    Args:
+        of: The SQL of its id.
+    """
+    moved = _OF.alias()
+    into = select(moved.c.into_id).where(moved.c.record_id == of, moved.c.until.is_(None)).scalar_subquery()
+    return func.coalesce(into, of)
+
+
+def same_person(person_id: str) -> CompoundSelect[Any]:
+    """The SQL of all ids that were ever given to what is one person now: what was noted under any of them holds."""
+    now = person_now(literal(person_id))
+    return select(now).union(select(_OF.c.record_id).where(_OF.c.into_id == now, _OF.c.until.is_(None)))
 
 
 def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
