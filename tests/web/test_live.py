@@ -17,7 +17,7 @@ from shopkeeper.base.ids import new_id
 from tests.service import Running, running
 from tests.web.conftest import token
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
