@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from shopkeeper.cli.terminal import caller
 from tests.cli.conftest import Says
 
 
@@ -20,7 +21,11 @@ def test_set_list_and_back(says: Says, tmp_path: Path) -> None:
     assert (saved["version"], saved["values"]["monetary_cuts"]) == (2, [10, 20, 30, 40])
     assert "monetary_cuts 10,20,30,40 → 100,500,1000,2000" in says("cuts", "back", "rfm", "1", *shop).out
     listed = says("cuts", "list", "rfm", *shop, "--json").document()
-    assert [(each["version"], each["set_by"]) for each in listed] == [(3, "cli"), (2, "cli"), (1, "shopkeeper.toml")]
+    assert [(each["version"], each["set_by"]) for each in listed] == [
+        (3, caller()),
+        (2, caller()),
+        (1, "shopkeeper.toml"),
+    ]
     assert listed[0]["label"] == listed[2]["label"] != listed[1]["label"]
     assert "monetary_cuts" in says("cuts", "show", "rfm", *shop).out
 

@@ -32,7 +32,7 @@ def test_masked_values_name_nobody(shop: Shop) -> None:
 def test_a_reason_shows_the_values_and_leaves_a_row_that_does_not_hold_them(shop: Shop) -> None:
     with shop:
         audit = shop.state.audit
-        asked = {"person_id": "till:1", "by": "ann", "now": NOW, "origin": "10.0.0.1"}
+        asked = {"mark": "till:1", "by": "ann", "now": NOW, "origin": "10.0.0.1"}
         for reason in ("", "    ", "why", "x" * 501):
             with pytest.raises(UsageError):
                 revealed_of(shop.vault, audit, [subject("till", "1")], reason=reason, **asked)  # type: ignore[arg-type]
@@ -55,6 +55,4 @@ def test_nothing_is_opened_where_the_row_cannot_be_written(shop: Shop, monkeypat
         monkeypatch.setattr(audit, "append", fail)
         monkeypatch.setattr(shop.vault, "of", lambda _: pytest.fail("the vault was opened"))
         with pytest.raises(OSError, match="disk is full"):
-            revealed_of(
-                shop.vault, audit, ["till|1"], person_id="till:1", reason="a reason", by="a", now=NOW, origin=None
-            )
+            revealed_of(shop.vault, audit, ["till|1"], mark="till:1", reason="a reason", by="a", now=NOW, origin=None)

@@ -2,21 +2,26 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from reliability.api import asking, hints_of, tried
 from shopkeeper.app.api_key import create_key
 from shopkeeper.app.segment import add_starters
 from shopkeeper.app.shop import Shop
-from shopkeeper.base.permission import KEY_SCOPES, PERMISSIONS, ROLES
+from shopkeeper.app.traces import mark_of
+from shopkeeper.base.permission import KEY_SCOPES, PERMISSIONS, ROLES, Reach, Role
 from shopkeeper.schema.query import Query
+from shopkeeper.storage.engine.duckdb import DuckDBEngine
 from shopkeeper.web import create_app
 from shopkeeper.web.audited import leaves_row
+from shopkeeper.web.file_form import FILE_PATH
 from shopkeeper.web.permit import COLLECT, PUBLIC, SELF, Declared, Permit, declared, may
-from tests.shop import chain_shop
+from tests.shop import chain_shop, fill
 from tests.web.conftest import serving
 from tests.web.roles import SCOPED, Places, add_everybody, asking_as, filled, form_headers
 
@@ -157,6 +162,87 @@ def test_another_stores_person_is_nowhere(chain: Shop, served: str, places: Plac
             assert _listed(regional) == _people(chain, places.stores)
 
 
+KEEPS_TO_STORES = frozenset({"report.read", "people.read", "people.lookup", "person.unmask", "consent.write"})
+"""The permissions whose routes show or change nothing beyond the stores of the visitor."""
+
+
+def test_roles_of_stores_have_only_what_keeps_to_stores() -> None:
+    for role in SCOPED:
+        assert ROLES[role].permissions <= KEEPS_TO_STORES, role
+
+
+def test_whatever_a_role_of_stores_may_do_another_stores_person_is_nowhere(
+    chain: Shop, served: str, places: Places, routes: list[Declared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role that may do all of it, for one store: whoever gives it to such a role later finds it held."""
+    everything = Role("all of a store", "", Reach.STORES, KEEPS_TO_STORES)
+    monkeypatch.setattr("shopkeeper.app.visitor.ROLES", {**ROLES, "everything": everything})
+    chain.state.users.add(
+        "everything", "a long enough password", "everything", now=chain.clock(), stores=places.stores[:1]
+    )
+    mine = _people(chain, places.stores[:1])
+    foreign = min(_people(chain, tuple({*places.stores, places.other} - set(places.stores[:1]))) - mine)
+    source, customer_id = foreign.split(":", 1)
+    phone = chain.tokens.token("phone", "13812345678")
+    identifier = {"kind": "phone", "token": phone, "source": source, "customer_id": customer_id}
+    fill(chain, "identifier", [identifier])
+    said = {"purpose": "marketing", "channel": "sms", "granted": False}
+    bodies: dict[str, tuple[dict[str, object], dict[str, str]]] = {
+        "/api/v1/persons/lookup": ({"kind": "phone", "value": "13812345678"}, {}),
+        "/api/v1/persons/{person_id}/unmask": ({"reason": "calls back"}, {}),
+        "/api/v1/consents": ({"person_id": foreign, **said}, {}),
+        "/people/{person_id}/unmask": ({}, {"reason": "calls back"}),
+        "/people/{person_id}/consent": ({}, {"purpose": "marketing", "channel": "sms", "granted": "false"}),
+        "/people/{person_id}/decisions": ({}, {"allowed": "false"}),
+    }
+    with asking_as(chain, served, "everything") as client, asking_as(chain, served, "admin") as admin:
+        headers = {"here": form_headers(client), "admin": form_headers(admin)}
+        unsafe = [each for each in routes if each.permission in KEEPS_TO_STORES and each.method != "GET"]
+        assert {each.path for each in unsafe} == set(bodies)
+        for route in unsafe:
+            body, form = bodies[route.path]
+            path = filled(route.path, {"person_id": foreign})
+            sent = {"json": body} if body else {"data": {"csrf": "x", **form}}
+            asked = [
+                each.request(route.method, path, headers=headers[name], **sent)  # type: ignore[arg-type]
+                for each, name in ((client, "here"), (admin, "admin"))
+            ]
+            assert asked[0].status_code == 404, route
+            assert foreign not in asked[0].text.replace(path, ""), route
+            assert asked[1].status_code in (200, 303), (route, asked[1].text)  # the control: the chain may
+        assert client.get("/api/v1/consents", params={"person_id": foreign}).status_code == 404
+        assert client.get("/api/v1/persons", params={"segment": "anything"}).status_code == 403
+        own = client.get(f"/api/v1/persons/{min(mine)}").json()
+        assert own["live"] is None
+        assert client.get(f"/api/v1/persons/{min(mine)}/segments").json() == []
+
+
+def test_a_foreign_person_and_nobody_cost_the_same(
+    chain: Shop, served: str, places: Places, routes: list[Declared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of a 404 tells nothing where both do the same: the same queries, as many, of the same text."""
+    mine = _people(chain, places.stores[:1])
+    foreign = min(_people(chain, tuple({*places.stores, places.other} - set(places.stores[:1]))) - mine)
+    asked: list[str] = []
+    kept = DuckDBEngine.arrow
+
+    def noted(self: DuckDBEngine, query: Query, *more: Any, **named: Any) -> Any:
+        asked.append(query.name)
+        return kept(self, query, *more, **named)
+
+    monkeypatch.setattr(DuckDBEngine, "arrow", noted)
+    of_a_person = [each for each in routes if "{person_id}" in each.path and each.permission == "people.read"]
+    with asking_as(chain, served, "store_manager") as client:
+        for route in of_a_person:
+            found = []
+            for person in (foreign, "nobody:at-all"):
+                asked.clear()
+                assert client.get(filled(route.path, {"person_id": person})).status_code == 404
+                found.append(tuple(asked))
+            assert found[0] == found[1], route
+            assert found[0], route
+
+
 def test_a_store_sees_its_own_figures_of_a_person_only(
     chain: Shop, served: str, places: Places, names: dict[str, str]
 ) -> None:
@@ -218,7 +304,7 @@ def test_a_branch_that_is_gone_and_stores_not_given_show_nothing(chain: Shop, se
 def test_a_key_does_what_its_scopes_say_without_a_form_token(
     chain: Shop, served: str, routes: list[Declared], names: dict[str, str]
 ) -> None:
-    keyed = [route for route in routes if route.path.startswith("/api/v1/")]
+    keyed = [route for route in routes if route.path.startswith(("/api/v1/", "/metrics"))]
     assert {route.permission for route in keyed} <= KEY_SCOPES
     for scope in sorted(KEY_SCOPES):
         _, secret = create_key(chain, [scope], name="test")
@@ -277,8 +363,89 @@ def test_what_is_done_and_seen_leaves_a_row(chain: Shop, routes: list[Declared],
                 assert (row.who, row.origin) == ("admin", "127.0.0.1")
                 assert row.detail["method"] == route.method
                 if "{person_id}" in route.path:
-                    assert names["person_id"] in row.target
+                    assert row.target.split("/")[0] == mark_of(chain, names["person_id"])
     assert chain.state.audit.verify() > 0
+
+
+def test_no_form_takes_a_field_that_it_does_not_have(
+    chain: Shop, served: str, routes: list[Declared], names: dict[str, str]
+) -> None:
+    hidden = {"tenant_id": "1", "role": "admin", "is_admin": "true"}
+    forms = [each for each in routes if each.method == "POST" and not each.path.startswith("/api/")]
+    assert len(forms) > 25
+    with asking_as(chain, served, "admin") as client:
+        headers = form_headers(client)
+        before = chain.state.audit.head()
+        for route in forms:
+            file = {"file": ("a.csv", b"id\n1\n", "text/csv")} if route.path == FILE_PATH else None
+            answer = client.post(filled(route.path, names), data=hidden, files=file, headers=headers)
+            assert answer.status_code == 422, route
+            assert all(f"<code>{field}</code>" in answer.text for field in hidden), route
+            said = client.post(filled(route.path, names), json=hidden, headers=headers)
+            assert said.status_code == 400, route
+        assert chain.state.audit.head() == before
+        # A right form with one field too many changes nothing; without it, it does.
+        right = {"csrf": "x", "purpose": "marketing", "channel": "sms", "granted": "true"}
+        consent = f"/people/{names['person_id']}/consent"
+        assert client.post(consent, data=right | {"role": "admin"}, headers=headers).status_code == 422
+        assert chain.state.audit.head() == before
+        assert client.post(consent, data=right, headers=headers).status_code == 303
+        assert chain.state.audit.head() != before
+
+
+def test_a_form_read_by_hand_takes_what_its_route_names(chain: Shop, served: str) -> None:
+    with asking_as(chain, served, "admin") as client:
+        headers = form_headers(client)
+        for path, field in (
+            ("/segments/preview", "r.all[0].trait"),
+            ("/segments/preview", "label_zh"),
+            ("/people/lifecycle/preview", "kind"),
+        ):
+            assert "no such field" not in client.post(path, data={field: "lifecycle"}, headers=headers).text, field
+        of_another_set = {"kind": "lifecycle", "recency_cuts": "7"}
+        assert client.post("/people/lifecycle/preview", data=of_another_set, headers=headers).status_code == 422
+
+
+def test_no_request_breaks_the_api_and_every_answer_is_declared(
+    chain: Shop, served: str, names: dict[str, str], routes: list[Declared]
+) -> None:
+    del served
+    with asking(chain) as client:
+        found = tried(
+            client, hints_of(chain) | {"person_id": [names["person_id"], "nobody"]}, examples=5, number=20260301
+        )
+    assert found.faults == []
+    calls = {f"{each.method} {each.path}" for each in routes if each.path.startswith("/api/v1/")}
+    assert {call for call, _ in found.statuses} == calls
+    assert calls - found.answered <= {"POST /api/v1/persons/lookup"}  # nobody here has a phone
+    assert found.requests > 100
+
+
+def test_what_an_answer_of_the_api_names_is_there(chain: Shop, served: str) -> None:
+    _, secret = create_key(chain, sorted(KEY_SCOPES), name="follows")
+    followed = 0
+    with httpx.Client(base_url=served, headers={"authorization": f"Bearer {secret}"}, timeout=60) as client:
+        for person in client.get("/api/v1/persons", params={"limit": 2}).json()["people"]:
+            where = f"/api/v1/persons/{person['person_id']}"
+            assert client.get(where).json()["person_id"] == person["person_id"]
+            for below in ("timeline", "segments"):
+                assert client.get(f"{where}/{below}").status_code == 200
+            said = {"person_id": person["person_id"], "purpose": "marketing", "channel": "sms", "granted": False}
+            assert client.post("/api/v1/consents", json=said).status_code == 200
+            kept = client.get("/api/v1/consents", params={"person_id": person["person_id"]}).json()
+            assert kept["changes"][0]["granted"] is False
+            followed += 5
+            for membership in client.get(f"{where}/segments").json():
+                assert client.get(f"/api/v1/segments/{membership['segment']}").status_code == 200
+                followed += 1
+        for segment in client.get("/api/v1/segments").json()[:3]:
+            for path in ("", "/changes"):
+                assert client.get(f"/api/v1/segments/{segment['name']}{path}").status_code == 200
+                followed += 1
+            listed = client.get("/api/v1/persons", params={"segment": segment["name"], "limit": 1}).json()
+            assert listed["total"] == segment["people"]
+            followed += 1
+    assert followed >= 19
 
 
 def test_what_is_not_found_puts_nothing_typed_into_the_log(chain: Shop, served: str) -> None:

@@ -93,9 +93,9 @@ def done(who: str, what: str, target: str, *, now: datetime, origin: str | None,
     return AuditRow(0, who, what, target, origin, dict(detail), now, "")
 
 
-def audit_page(shop: Shop, *, before: int | None = None, limit: int = 100) -> list[AuditRow]:
-    """Gives rows of the audit log, the newest first."""
-    return shop.state.audit.newest(before=before, limit=limit)
+def audit_page(shop: Shop, *, before: int | None = None, limit: int = 100, target: str | None = None) -> list[AuditRow]:
+    """Gives rows of the audit log, the newest first, about one target if one is given."""
+    return shop.state.audit.newest(before=before, limit=limit, target=target)
 
 
 def verify_audit(shop: Shop, anchor: tuple[int, str] | None = None) -> tuple[int, str]:

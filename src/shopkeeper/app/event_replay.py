@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from shopkeeper.app.api_key import list_keys
-from shopkeeper.app.collect import read_shop_plan
 from shopkeeper.app.event_log import client_of
+from shopkeeper.app.plan_file import read_shop_plan
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import ConflictError
 from shopkeeper.collect.accept import accept
@@ -79,7 +79,7 @@ def replay_some(
     browsers = {key.source for key in list_keys(shop) if key.is_browser} - {
         key.source for key in list_keys(shop) if not key.is_browser
     }
-    plan = read_shop_plan(shop)
+    plan = read_shop_plan(shop.folder)
 
     async def send() -> None:
         log = client_of(shop)

@@ -23,9 +23,12 @@ _TEST_SHARE = 0.4
 
 
 def list_models(shop: Shop) -> list[Mapping[str, Any]]:
-    """The newest card of each model."""
-    newest: dict[str, Mapping[str, Any]] = {entry.name: entry.card for entry in shop.models.list()}
-    return [newest[name] for name in sorted(newest)]
+    """The newest card of each model, with the instant since when it should be fitted anew, None where it need not."""
+    newest = {entry.name: entry for entry in shop.models.list()}
+    return [
+        {**entry.card, "stale_since": shop.models.stale_since(name, entry.version)}
+        for name, entry in sorted(newest.items())
+    ]
 
 
 def card(shop: Shop, name: str) -> Mapping[str, Any]:
@@ -55,8 +58,8 @@ def backtest(shop: Shop, name: str, as_of: date | None = None) -> Mapping[str, A
 def make_scores(shop: Shop, as_of: date) -> pa.Table:
     """Scores everybody targeted by a campaign that runs on a day.
 
-    The model is measured and fitted again when a campaign ended or the code changed since; otherwise the stored one
-    scores. A shop with too few redeemed campaigns has no scores, and the log says why.
+    The model is measured and fitted again when a campaign ended, somebody was erased or the code changed since;
+    otherwise the stored one scores. A shop with too few redeemed campaigns has no scores, and the log says why.
     """
     # LightGBM and scikit-learn take seconds to import, and only this step needs them.
     from shopkeeper.learn import blend, response  # noqa: PLC0415
@@ -85,16 +88,21 @@ def _learn(shop: Shop, features: pa.Table, as_of: date) -> Mapping[str, Any]:
     outcomes = shop.engine.arrow(response.outcomes(as_of))
     found = response.backtest(features, outcomes, as_of, test_from=_test_from(shop, as_of))
     document = found.card.to_json()
-    known = {entry.version for entry in shop.models.list(RESPONSE)}
-    if found.card.version not in known:
-        shop.models.put(RESPONSE, found.card.version, {_MODEL_FILE: found.model.to_bytes()}, json.dumps(document))
+    known = [entry.version for entry in shop.models.list(RESPONSE)]
+    if shop.models.stale_since(RESPONSE, found.card.version) is not None:
+        # A stored version never changes: what is fitted anew on the same day, by the same code, is counted on.
+        document["version"] = f"{found.card.version}.{len(known)}"
+    if document["version"] not in known:
+        shop.models.put(RESPONSE, document["version"], {_MODEL_FILE: found.model.to_bytes()}, json.dumps(document))
     return document
 
 
 def _stored(shop: Shop, as_of: date, features: pa.Table, code: str) -> Mapping[str, Any] | None:
-    """The newest card, if no campaign ended since and the code is the same."""
+    """The newest card, if no campaign ended and nobody was erased since, and the code is the same."""
     entries = shop.models.list(RESPONSE)
     if not entries or entries[-1].card["code_hash"] != code:
+        return None
+    if shop.models.stale_since(RESPONSE, entries[-1].version) is not None:
         return None
     until = date.fromisoformat(entries[-1].card["trained_until"])
     ended = [day for day in features["ends_on"].unique().to_pylist() if day is not None and until <= day < as_of]

@@ -1,6 +1,9 @@
 """Finding a person by an identifier such as a phone: only its token is looked up, and every look leaves a row."""
 
+from shopkeeper.app.pages.seen import sees
 from shopkeeper.app.shop import Shop, now
+from shopkeeper.app.traces import mark_of
+from shopkeeper.app.visitor import Scope
 from shopkeeper.base.errors import MissingError
 from shopkeeper.schema.query import Query
 
@@ -15,7 +18,7 @@ ORDER BY person.person_id
 """
 
 
-def lookup(shop: Shop, kind: str, value: str, *, by: str) -> tuple[str, ...]:
+def lookup(shop: Shop, kind: str, value: str, *, by: str, scope: Scope | None = None) -> tuple[str, ...]:
     """Gives the persons that have an identifier: the one of the live map, else those of loaded records.
 
     Args:
@@ -23,6 +26,7 @@ def lookup(shop: Shop, kind: str, value: str, *, by: str) -> tuple[str, ...]:
         kind: The kind of identifier, such as `phone`.
         value: The identifier as it was written; it goes no further than its token.
         by: Who asks.
+        scope: The stores of who asks, to whom others' persons are nobody; the whole chain by default.
 
     Raises:
         DataError: It is no identifier of the kind.
@@ -34,8 +38,11 @@ def lookup(shop: Shop, kind: str, value: str, *, by: str) -> tuple[str, ...]:
     if not found:
         query = Query.from_sql(_LOADED, name="persons of an identifier", kind=kind, token=token)
         found = shop.duckdb.arrow(query)["person_id"].to_pylist()
+    found = [person for person in found if sees(shop, person, scope)]
     detail = {"kind": kind, "found": len(found)}
-    shop.state.audit.append(by, "person.lookup", found[0] if found else "nobody", now=now(shop), detail=detail)
+    shop.state.audit.append(
+        by, "person.lookup", mark_of(shop, found[0]) if found else "nobody", now=now(shop), detail=detail
+    )
     if not found:
         raise MissingError(f"nobody has this {kind}", next_step="ask with another identifier")
     return tuple(found)

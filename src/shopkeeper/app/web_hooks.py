@@ -27,6 +27,7 @@ __all__ = [
     "message_of",
     "pause_hook",
     "remove_hook",
+    "reseal_hooks",
     "send_due",
     "send_test",
     "wait_after",
@@ -74,6 +75,19 @@ def add_hook(
 def add_shop_hook(shop: Shop, name: str, url: str, segments: Sequence[str], *, by: str = "cli") -> str:
     """Makes a web hook of a shop; arguments, answer and errors as of `add_hook`."""
     return add_hook(shop.state, shop.sealing, door_of(shop), name, url, segments, by=by, now=now(shop))
+
+
+def reseal_hooks(state: State, sealing: Sealing) -> int:
+    """Wraps the secrets of web hooks with the vault key in use, and says how many."""
+    resealed = 0
+    for hook in state.web_hooks.all():
+        if hook.secret_key_id != sealing.key_id:
+            owner = _owner(hook.name)
+            clear = sealing.unwrap(hook.secret_key_id, base64.b64decode(hook.sealed_secret), owner)
+            sealed = base64.b64encode(sealing.wrap(clear, owner)).decode()
+            state.web_hooks.reseal(hook.name, hook.secret_key_id, sealing.key_id, sealed)
+            resealed += 1
+    return resealed
 
 
 def list_hooks(shop: Shop) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ PERMISSIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "hooks.manage": ("make, try and remove web hooks", "创建、测试和删除 Webhook"),
         "users.manage": ("add users and change what they may do", "添加用户并调整其权限"),
         "audit.read": ("read and check the audit log", "查看和校验审计日志"),
+        "metrics.read": ("read the figures of the service itself for a monitor", "读取服务自身的运行指标（供监控用）"),
     }
 )
 """Every permission with what it allows, in English and Chinese."""
@@ -143,6 +144,7 @@ KEY_SCOPES = frozenset(
         "person.unmask",
         "consent.write",
         "requests.manage",
+        "metrics.read",
     }
 )
-"""What an API key may be given beside `collect`: what routes of the API ask for."""
+"""What an API key may be given beside `collect`: what routes of the API and `/metrics` ask for."""

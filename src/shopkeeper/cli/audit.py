@@ -4,9 +4,11 @@ import click
 
 from shopkeeper.app.audit import audit_page, verify_audit
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.traces import mark_of
 from shopkeeper.base.errors import UsageError
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.cli.terminal import note_view
 
 __all__ = ["audit_command"]
 
@@ -31,10 +33,13 @@ def verify(shop: Shop, *, anchor: str | None, as_json: bool) -> None:
 
 @audit_command.command("list")
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many rows.")
+@click.option("--person", metavar="ID", help="Only what was done to this person or seen of them.")
 @with_shop
-def list_(shop: Shop, *, count: int, as_json: bool) -> None:
-    """The newest rows."""
-    rows = audit_page(shop, limit=count)
+def list_(shop: Shop, *, count: int, person: str | None, as_json: bool) -> None:
+    """The newest rows; of one person those that bear their mark, which is all that the log keeps of a person's id."""
+    mark = mark_of(shop, person) if person else None
+    note_view(shop, "audit.read", mark or "", rows=count)
+    rows = audit_page(shop, limit=count, target=mark)
     emit(
         rows,
         as_json=as_json,

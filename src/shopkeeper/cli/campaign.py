@@ -13,6 +13,7 @@ from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.table import show
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.cli.terminal import caller, note_view
 
 __all__ = ["campaign_command"]
 
@@ -44,6 +45,7 @@ def list_(shop: Shop, *, as_json: bool) -> None:
 def plan(shop: Shop, *, people: int, as_json: bool) -> None:
     """Whom the next campaign offers which coupon, why, and how many are held out."""
     found = plans(shop)
+    note_view(shop, "campaigns.export", "offer_plan", rows=people)
     best = show(shop, "offer_plan", people, by="is_holdout, expected_value DESC, person_id").to_pylist()
     language = shop.settings.chain.language
     emit(
@@ -60,7 +62,8 @@ def plan(shop: Shop, *, people: int, as_json: bool) -> None:
 @with_shop
 def export(shop: Shop, file: Path, *, campaign: str | None, with_holdout: bool, as_json: bool) -> None:
     """Write whom to send which coupon to a file: .csv, .xlsx, .json or .parquet."""
-    rows = export_plan(shop, file, campaign, with_holdout=with_holdout, by="cli", now=now(shop))
+    note_view(shop, "campaigns.export", campaign or "every campaign")
+    rows = export_plan(shop, file, campaign, with_holdout=with_holdout, by=caller(), now=now(shop))
     emit({"rows": rows, "file": file}, as_json=as_json, render=lambda c: c.print(f"{rows:,} people in {file}"))
 
 

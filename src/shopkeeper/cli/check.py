@@ -7,6 +7,8 @@ from shopkeeper.app.check import check
 from shopkeeper.app.shop import Shop
 from shopkeeper.cli.options import progress_bar, with_shop
 from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.cli.terminal import note_view
+from shopkeeper.schema.tables import TABLES
 
 __all__ = ["check_command"]
 
@@ -18,6 +20,9 @@ def check_command(shop: Shop, *, as_json: bool) -> int:
     with progress_bar(quiet=as_json) as tell:
         outcomes = check(shop, tell)
     broken = [outcome for outcome in outcomes if not outcome.ok]
+    named = sorted({o.table for o in broken if o.sample and (o.table not in TABLES or TABLES[o.table].is_personal)})
+    if named:
+        note_view(shop, "data.rows", ", ".join(named))
     failed = any(outcome.severity == "rule" for outcome in broken)
     document = {
         "ok": not failed,

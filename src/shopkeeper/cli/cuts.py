@@ -13,10 +13,10 @@ from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import UsageError
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.cli.terminal import caller
 
 __all__ = ["cuts_command"]
 
-_BY = "cli"
 _kind = click.argument("kind", type=click.Choice(list(KINDS)))
 
 
@@ -62,7 +62,7 @@ def set_(shop: Shop, kind: str, values: tuple[str, ...], *, dry_run: bool, as_js
         found = moves(shop, kind, newest(shop, kind).settings.model_dump() | given)
         emit(asdict(found), as_json=as_json, render=lambda console: _print_moves(console, found))
         return
-    _saved(save_cuts(shop, kind, given, by=_BY, now=now(shop)), as_json=as_json)
+    _saved(save_cuts(shop, kind, given, by=caller(), now=now(shop)), as_json=as_json)
 
 
 @cuts_command.command("back")
@@ -71,7 +71,7 @@ def set_(shop: Shop, kind: str, values: tuple[str, ...], *, dry_run: bool, as_js
 @with_shop
 def back(shop: Shop, kind: str, version: int, *, as_json: bool) -> None:
     """Set the cut-points of an earlier VERSION again, as the next version."""
-    _saved(go_back(shop, kind, version, by=_BY, now=now(shop)), as_json=as_json)
+    _saved(go_back(shop, kind, version, by=caller(), now=now(shop)), as_json=as_json)
 
 
 def _saved(found: CutVersion, *, as_json: bool) -> None:

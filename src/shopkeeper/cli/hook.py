@@ -6,6 +6,7 @@ from shopkeeper.app.shop import Shop
 from shopkeeper.app.web_hooks import add_shop_hook, list_hooks, remove_hook
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.cli.terminal import caller
 
 __all__ = ["hook_command"]
 
@@ -22,7 +23,7 @@ def hook_command() -> None:
 @with_shop
 def add(shop: Shop, name: str, url: str, *, segments: tuple[str, ...], as_json: bool) -> None:
     """Add a web hook; its secret is shown once."""
-    secret = add_shop_hook(shop, name, url, segments)
+    secret = add_shop_hook(shop, name, url, segments, by=caller())
     shown = f"added [bold]{name}[/], secret [bold]{secret}[/] (shown once)"
     emit({"name": name, "secret": secret}, as_json=as_json, render=lambda console: console.print(shown))
 
@@ -44,5 +45,5 @@ def list_(shop: Shop, *, as_json: bool) -> None:
 @with_shop
 def remove(shop: Shop, name: str, *, as_json: bool) -> None:
     """Remove a web hook and what waits for it."""
-    remove_hook(shop, name)
+    remove_hook(shop, name, by=caller())
     emit({"removed": name}, as_json=as_json, render=lambda console: console.print(f"removed [bold]{name}[/]"))

@@ -7,6 +7,7 @@ from shopkeeper.app.hook import hook_secret
 from shopkeeper.app.shop import Shop
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.cli.terminal import caller
 
 __all__ = ["key_command"]
 
@@ -43,7 +44,9 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a key; it is shown once."""
-    key, secret = create_key(shop, scopes, source=source, name=name, is_browser=browser, user_kind=user_kind, days=days)
+    key, secret = create_key(
+        shop, scopes, source=source, name=name, is_browser=browser, user_kind=user_kind, days=days, by=caller()
+    )
     signing = hook_secret(shop, key.id)
     document = {
         "id": key.id,
@@ -94,7 +97,7 @@ def list_(shop: Shop, *, as_json: bool) -> None:
 @with_shop
 def revoke(shop: Shop, key_id: str, *, as_json: bool) -> None:
     """End a key at once."""
-    key = revoke_key(shop, key_id)
+    key = revoke_key(shop, key_id, by=caller())
     emit(
         {"id": key.id, "revoked_at": key.revoked_at},
         as_json=as_json,

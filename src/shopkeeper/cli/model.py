@@ -27,8 +27,11 @@ def model_command() -> None:
 def list_(shop: Shop, *, as_json: bool) -> None:
     """The models of the shop."""
     cards = models.list_models(shop)
-    rows = [(c["name"], c["version"], c["trained_until"], *(c["metrics"].get(m) for m in _SHOWN)) for c in cards]
-    columns = ("model", "version", "trained until", *_SHOWN)
+    rows = [
+        (c["name"], c["version"], c["trained_until"], *(c["metrics"].get(m) for m in _SHOWN), c["stale_since"])
+        for c in cards
+    ]
+    columns = ("model", "version", "trained until", *_SHOWN, "stale since")
     empty = "no model yet; shopkeeper run makes them"
     emit(cards, as_json=as_json, render=lambda c: c.print(rich_table(None, columns, rows) if rows else empty))
 

@@ -15,8 +15,10 @@ from shopkeeper.app.pages.timeline import Basket, Entry, Interaction, Redemption
 from shopkeeper.app.person_export import export_person
 from shopkeeper.app.receipt import receipt_text
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.traces import mark_of
 from shopkeeper.cli.options import with_shop, working
 from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.cli.terminal import caller, note_view
 from shopkeeper.schema.traits import GROUPS, TRAITS
 
 __all__ = ["person_command"]
@@ -35,6 +37,7 @@ def person_command() -> None:
 def show(shop: Shop, person_id: str, *, as_json: bool) -> None:
     """What is known of a person: traits, segments, what happened last; ID may be a customer id of one source."""
     page = person_page(shop, find_person(shop, person_id))
+    note_view(shop, "people.read", mark_of(shop, page.person_id))
     last = timeline(shop, page.person_id).entries
     document = {
         "person_id": page.person_id,
@@ -78,7 +81,7 @@ def forget_person(shop: Shop, person_id: str, *, wait: int, yes: bool, as_json: 
     if not yes:
         click.confirm(f"erase {person_id} for good?", abort=True, err=True)
     with working("erase", quiet=as_json):
-        receipt = forget(shop, person_id, by="cli", wait=timedelta(seconds=wait))
+        receipt = forget(shop, person_id, by=caller(), wait=timedelta(seconds=wait))
     text = receipt_text(receipt, shop.settings.chain.language)
     emit(receipt.document(), as_json=as_json, render=lambda console: console.print(text, markup=False, highlight=False))
 
@@ -89,8 +92,10 @@ def forget_person(shop: Shop, person_id: str, *, wait: int, yes: bool, as_json: 
 @with_shop
 def export(shop: Shop, person_id: str, file: Path | None, *, as_json: bool) -> None:
     """Write all that is held of a person into FILE, a zip that a person can read (person.zip by default)."""
+    meant = _meant(shop, person_id)
+    note_view(shop, "requests.manage", mark_of(shop, meant))
     with working("export", quiet=as_json):
-        done = export_person(shop, _meant(shop, person_id), file or Path("person.zip"), by="cli")
+        done = export_person(shop, meant, file or Path("person.zip"), by=caller())
 
     def render(console: Console) -> None:
         rows = sum(done.tables.values())

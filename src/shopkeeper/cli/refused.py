@@ -10,6 +10,7 @@ from shopkeeper.base.clock import zone
 from shopkeeper.cli.load import receipt_document, render_receipt
 from shopkeeper.cli.options import with_shop, working
 from shopkeeper.cli.output import emit, print_rows, rich_table
+from shopkeeper.cli.terminal import note_view
 
 __all__ = ["refused_command"]
 
@@ -37,6 +38,7 @@ def list_(shop: Shop, *, as_json: bool) -> None:
 @with_shop
 def show(shop: Shop, table: str | None, *, limit: int, as_json: bool) -> None:
     """Refused rows: where each stood and what was wrong; values are masked."""
+    note_view(shop, "refused.read", table or "every table", rows=limit)
     rows = show_refused(shop, table, limit).to_pylist()
     shown, columns = [tuple(row.values()) for row in rows], list(rows[0]) if rows else []
     clock = zone(shop.settings.chain.time_zone)

@@ -11,6 +11,7 @@ from shopkeeper.app.pages.segments import segments as every_segment
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.cli.options import with_shop, working
 from shopkeeper.cli.output import emit, print_rows, rich_table
+from shopkeeper.cli.terminal import caller, note_view
 
 __all__ = ["segment_command"]
 
@@ -47,7 +48,7 @@ def list_(shop: Shop, *, as_json: bool) -> None:
 @with_shop
 def create(shop: Shop, file: Path, *, as_json: bool) -> None:
     """Save a segment from a JSON FILE: name, label_en, label_zh, audience."""
-    saved = segments.create(shop, file)
+    saved = segments.create(shop, file, by=caller())
     shown = f"saved [bold]{saved.name}[/], version {saved.version}; shopkeeper run segments computes who is in it"
     emit({"name": saved.name, "version": saved.version}, as_json=as_json, render=lambda c: c.print(shown))
 
@@ -73,7 +74,7 @@ def versions(shop: Shop, name: str, *, as_json: bool) -> None:
 @with_shop
 def back(shop: Shop, name: str, version: int, *, as_json: bool) -> None:
     """Save an earlier VERSION of a segment as the next one."""
-    saved = go_back(shop, name, version, by="cli", now=now(shop))
+    saved = go_back(shop, name, version, by=caller(), now=now(shop))
     shown = f"[bold]{saved.name}[/] is at version {saved.version}; shopkeeper run segments computes who is in it"
     emit({"name": saved.name, "version": saved.version}, as_json=as_json, render=lambda c: c.print(shown))
 
@@ -98,7 +99,8 @@ def count(shop: Shop, audience: str, *, as_json: bool) -> None:
 @with_shop
 def members(shop: Shop, audience: str, *, as_json: bool) -> None:
     """The people of an audience."""
-    tree, _ = segments.read_audience(shop, audience)
+    tree, called = segments.read_audience(shop, audience)
+    note_view(shop, "segments.export", called)
     with working("members", quiet=as_json):
         found = segments.members(shop, tree)["person_id"].to_pylist()
     rows = [(person,) for person in found[:50]]
@@ -112,7 +114,8 @@ def members(shop: Shop, audience: str, *, as_json: bool) -> None:
 @with_shop
 def export(shop: Shop, audience: str, file: Path, *, as_json: bool) -> None:
     """Write the people of an audience to a file: .csv, .xlsx, .json or .parquet."""
-    tree, _ = segments.read_audience(shop, audience)
+    tree, called = segments.read_audience(shop, audience)
+    note_view(shop, "segments.export", called)
     with working("export", quiet=as_json):
-        rows = segments.export(shop, tree, file, audience)
+        rows = segments.export(shop, tree, file, audience, by=caller())
     emit({"rows": rows, "file": file}, as_json=as_json, render=lambda c: c.print(f"{rows:,} people in {file}"))

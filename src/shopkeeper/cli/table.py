@@ -9,6 +9,8 @@ from shopkeeper.app.shop import Shop
 from shopkeeper.base.clock import zone
 from shopkeeper.cli.options import with_shop, working
 from shopkeeper.cli.output import emit, print_rows, rich_table
+from shopkeeper.cli.terminal import note_view
+from shopkeeper.schema.tables import table as declared_table
 
 __all__ = ["table_command"]
 
@@ -48,6 +50,7 @@ def describe(shop: Shop, name: str, *, as_json: bool) -> None:
 @with_shop
 def show(shop: Shop, name: str, *, rows: int, as_json: bool) -> None:
     """The first rows of a table."""
+    _note(shop, "data.rows", name, rows=rows)
     found = tables.show(shop, name, rows)
     document = {"columns": found.column_names, "rows": found.to_pylist()}
     shown = [tuple(row.values()) for row in document["rows"]]
@@ -61,6 +64,12 @@ def show(shop: Shop, name: str, *, rows: int, as_json: bool) -> None:
 @with_shop
 def export(shop: Shop, name: str, file: Path, *, as_json: bool) -> None:
     """Write a table to a file: .parquet, .csv, .json or .xlsx."""
+    _note(shop, "table.export", name, file=file.suffix.removeprefix("."))
     with working(f"export of {name}", quiet=as_json):
         rows = tables.export(shop, name, file)
     emit({"rows": rows, "file": file}, as_json=as_json, render=lambda c: c.print(f"{rows:,} rows in {file}"))
+
+
+def _note(shop: Shop, what: str, name: str, **detail: object) -> None:
+    if declared_table(name).is_personal:
+        note_view(shop, what, name, **detail)

@@ -7,6 +7,7 @@ from shopkeeper.app.user import add_user, list_users
 from shopkeeper.base.permission import ROLES
 from shopkeeper.cli.options import with_shop
 from shopkeeper.cli.output import emit, rich_table
+from shopkeeper.cli.terminal import caller
 
 __all__ = ["user_command"]
 
@@ -37,7 +38,7 @@ def add(
 ) -> None:
     """Add a person; the password is shown once."""
     typed = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True) if ask_password else None
-    user, password = add_user(shop, name, role, typed, branch=branch, stores=stores)
+    user, password = add_user(shop, name, role, typed, branch=branch, stores=stores, by=caller())
     document = {"id": user.id, "name": user.name, "role": user.role, "password": None if typed else password}
     shown = f"added [bold]{user.name}[/] ({user.role})" + (
         "" if typed else f", password [bold]{password}[/] (shown once)"

@@ -16,6 +16,7 @@ from shopkeeper.collect.mask import mask
 from shopkeeper.collect.orders import order_fault
 from shopkeeper.collect.times import happened_at, instant
 from shopkeeper.collect.whole import whole
+from shopkeeper.schema.consent import consent_fault
 from shopkeeper.schema.event import Event
 from shopkeeper.schema.events import TEXTS, canonical
 from shopkeeper.schema.happening import Happening
@@ -193,6 +194,9 @@ class _Desk:
             for name in known.required:
                 if not isinstance(properties.get(name), str) or not properties[name].strip():
                     raise RefusedError("missing_property", f"properties.{name}", properties.get(name))
+            wrong = consent_fault(properties["purpose"].strip(), properties["channel"].strip(), None, granted=False)
+            if wrong is not None:
+                raise RefusedError(wrong[1], f"properties.{wrong[0]}", properties[wrong[0]])
 
     def _check_plan(self, name: str, properties: dict[str, Any]) -> None:
         for fault in self._door.plan.faults(name, properties):

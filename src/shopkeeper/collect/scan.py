@@ -1,4 +1,4 @@
-"""Finds phones, e-mails, id-card numbers and bank cards in any text, and gives tokens in their place.
+"""Finds phones, e-mails, id-card numbers, bank cards and names behind a cue in any text, and gives tokens for them.
 
 Whether anything may be there is told from the event as JSON bytes at once: digits become 0, what stands between the
 digits of one number is left out, and a run of zeros as long as the shortest number is looked for. Only then texts are
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import phonenumbers
 
+from shopkeeper.collect.spoken import digits_of, may_be_apart, may_be_spoken, may_hold_a_cue, spoken
 from shopkeeper.storage.token import Tokens
 
 __all__ = ["Hit", "Scanner"]
@@ -63,7 +64,7 @@ class Hit:
     """What was found in a text.
 
     Args:
-        what: `phone`, `email`, `id_card` or `bank_card`.
+        what: `phone`, `email`, `id_card`, `bank_card` or `name`.
         kind: The kind of its token.
         token: Its token.
         raw: It, normalised, for the vault.
@@ -98,11 +99,14 @@ class Scanner:
         if b"@" in content or (b"%" in content and b"%40" in content):
             return True
         bare = content.translate(_MAP, _DELETED)
-        if self._shortest in bare or _DOTTED[0] in bare or _DOTTED[1] in bare:
+        if self._shortest in bare or _DOTTED[0] in bare or _DOTTED[1] in bare or may_be_apart(bare):
+            return True
+        if may_hold_a_cue(content):
             return True
         if content.isascii():
             return False
-        return _WIDE.search(content.translate(None, _ASCII)) is not None
+        wide = content.translate(None, _ASCII)
+        return _WIDE.search(wide) is not None or may_be_spoken(wide)
 
     def redact(self, text: str, *, is_thing: bool = False) -> tuple[str, list[Hit]]:
         """Gives a text with tokens in place of what was found; untouched where nothing was.
@@ -112,7 +116,7 @@ class Scanner:
             is_thing: Whether its key names a thing (`order_id`, `sku`): then digits alone are the number of the thing
                 and no phone and no bank card, whatever they look like.
         """
-        if len(text) < _LEAST:
+        if len(text) < _LEAST and text.isascii():
             return text, []
         if not self.suspects(text.encode("utf-8", "replace")):
             return text, []
@@ -148,7 +152,16 @@ class Scanner:
                 if self._holds(what, pattern, found.group()) and all(stop <= a or start >= b for a, b in taken):
                     taken.append((start, stop))
                     yield start, stop, what
-        if self._elsewhere and not bare:
+        if not bare:
+            yield from self._others(text, taken)
+
+    def _others(self, text: str, taken: list[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
+        """What is no identifier of our own patterns: numbers as people say them, names, phones of other countries."""
+        for what, (start, stop) in spoken(text):
+            if all(stop <= a or start >= b for a, b in taken):
+                taken.append((start, stop))
+                yield start, stop, what
+        if self._elsewhere:
             yield from self._national(text, taken)
 
     def _national(self, text: str, taken: list[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
@@ -169,8 +182,10 @@ class Scanner:
     def _hit(self, what: str, found: str) -> Hit:
         if what == "email":
             kind, raw = "email", _AT.sub("@", found)
+        elif what == "name":
+            kind, raw = "name", found
         elif what == "phone":
-            kind, raw = "phone", _BETWEEN.sub("", found)
+            kind, raw = "phone", digits_of(found)
             home = _MOBILE_SHAPE.fullmatch(raw)
             raw = f"+86{home[1]}" if home else raw
         else:

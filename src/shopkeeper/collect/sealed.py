@@ -18,7 +18,7 @@ from shopkeeper.storage.log import Stored
 from shopkeeper.storage.sealing import Sealing
 from shopkeeper.storage.vault import Vault
 
-__all__ = ["TABLE", "Contents", "Kept", "keep_sealed", "open_sealed", "seal"]
+__all__ = ["TABLE", "Contents", "Kept", "keep_sealed", "open_sealed", "seal", "sealed_under"]
 
 TABLE = "event"
 """What refused events are listed under in the table `refused`."""
@@ -97,6 +97,20 @@ def open_sealed(blob: bytes, sealing: Sealing) -> Contents:
         inner = Sealing.open(clear, outer.sealed, _OWNER + outer.mark)
         return msgspec.msgpack.decode(inner, type=Contents)
     except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _altered() from None
+
+
+def sealed_under(blob: bytes) -> str | None:
+    """The shop key that what `seal` made is wrapped with; None where nothing is sealed.
+
+    Raises:
+        StorageError: It was altered.
+    """
+    if not blob:
+        return None
+    try:
+        return msgspec.msgpack.decode(blob, type=_Blob).key_id
+    except msgspec.DecodeError:
         raise _altered() from None
 
 

@@ -37,7 +37,7 @@ def revealed_of(
     audit: Audit,
     subjects: Iterable[str],
     *,
-    person_id: str,
+    mark: str,
     reason: str,
     by: str,
     now: datetime,
@@ -49,7 +49,7 @@ def revealed_of(
         vault: Holds them.
         audit: Where it is noted.
         subjects: The records, as the vault calls them.
-        person_id: Whose they are.
+        mark: What the log calls whose they are.
         reason: Why.
         by: Who asks.
         now: The present instant.
@@ -58,7 +58,7 @@ def revealed_of(
     Raises:
         UsageError: There is no reason.
     """
-    audit.append(by, "person.reveal", person_id, now=now, origin=origin, detail={"reason": reasoned(reason)})
+    audit.append(by, "person.reveal", mark, now=now, origin=origin, detail={"reason": reasoned(reason)})
     return tuple(Personal(kind, raw) for kind, raw in _values(vault, subjects))
 
 

@@ -47,7 +47,7 @@ KEPT = (
             Column("severity", Type.STRING, "Whether a failure is an error", required=True, values=("rule", "warning")),
             Column("ok", Type.BOOLEAN, "Whether it is kept", required=True),
             Column("found", Type.INTEGER, "How many rows or days break it", unit="rows", required=True),
-            Column("sample", Type.STRING, "Some of them, by their keys"),
+            Column("sample", Type.STRING, "Some of them, by their keys", privacy=Privacy.PERSON),
             Column("checked_at", Type.INSTANT, "When it was looked at", required=True),
         ),
         key=("check_name", "table_name"),

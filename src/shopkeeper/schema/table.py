@@ -139,6 +139,11 @@ class Table:
                 next_step=f"shopkeeper table describe {self.name}",
             ) from None
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether a column of it is not for everybody: whoever reads rows leaves a row in the audit log."""
+        return any(column.privacy is not Privacy.PUBLIC for column in self.columns)
+
     def has(self, name: str) -> bool:
         """Whether the table has a column of this name."""
         return name in self._by_name

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from shopkeeper.storage.parquet import STAGING_PREFIX, staging, sync_file, sync_
 __all__ = ["Model", "ModelEntry", "Models"]
 
 _ENTRY = "model.json"
+_STALE = "stale.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -125,6 +127,22 @@ class Models:
                     next_step="shopkeeper run, or restore a backup",
                 )
         return Model(entry, files)
+
+    def mark_stale(self, since: datetime, why: str) -> int:
+        """Marks every version there is as one that should be fitted anew; gives how many there are."""
+        versions = [f"{entry.name}/{entry.version}" for entry in self.list()]
+        if versions:
+            note = {"since": since.isoformat(), "why": why, "versions": versions}
+            _write(self.folder / _STALE, json.dumps(note, indent=1).encode())
+        return len(versions)
+
+    def stale_since(self, name: str, version: str) -> datetime | None:
+        """Gives since when a version should be fitted anew, None where it need not."""
+        path = self.folder / _STALE
+        if not path.exists():
+            return None
+        note = json.loads(path.read_text(encoding="utf-8"))
+        return datetime.fromisoformat(note["since"]) if f"{name}/{version}" in note["versions"] else None
 
     def list(self, name: str | None = None) -> Sequence[ModelEntry]:
         """The stored models, or the versions of one, by name and oldest first."""

@@ -6,6 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shopkeeper.app.audit import AuditRow, done
+from shopkeeper.app.traces import mark_of
 from shopkeeper.app.visitor import Visitor
 from shopkeeper.base.errors import ShopkeeperError
 from shopkeeper.web.permit import SELF
@@ -77,7 +78,7 @@ async def _note(scope: Scope, state: dict[str, Any]) -> None:
 
 def _row(scope: Scope, visitor: Visitor, permission: str) -> AuditRow:
     route = getattr(scope.get("route"), "path", scope["path"])
-    target = "/".join(str(value) for value in scope.get("path_params", {}).values())
+    target = "/".join(_named(scope, name, str(value)) for name, value in scope.get("path_params", {}).items())
     return done(
         visitor.name,
         permission,
@@ -86,3 +87,8 @@ def _row(scope: Scope, visitor: Visitor, permission: str) -> AuditRow:
         origin=scope["client"][0] if scope.get("client") else None,
         detail={"method": scope["method"], "route": route},
     )
+
+
+def _named(scope: Scope, name: str, value: str) -> str:
+    """A part of a path as the log keeps it: a person by their mark, so that an erasure need not rewrite the chain."""
+    return mark_of(scope["app"].state.shop, value) if name == "person_id" else value

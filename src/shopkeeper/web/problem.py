@@ -26,6 +26,7 @@ from shopkeeper.base.errors import (
     UsageError,
 )
 from shopkeeper.base.ids import new_id
+from shopkeeper.web.language import language_of
 from shopkeeper.web.render import page, words_language
 from shopkeeper.web.security import secured
 from shopkeeper.web.signed_in import SignInNeededError
@@ -61,15 +62,16 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[ProblemPart]
+    next: str | None = None
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem, "content": {"application/problem+json": {}}, "description": HTTPStatus(code).phrase}
-    for code in (400, 401, 403, 404, 409, 422, 503)
+    for code in (400, 401, 403, 404, 409, 413, 422, 429, 503)
 }
 """The failures that every route of the API may answer with."""
 
-_PROGRAM_PATHS = ("/api/", "/v1/")
+_PROGRAM_PATHS = ("/api/", "/v1/", "/metrics")
 _log = structlog.get_logger("shopkeeper.web")
 
 
@@ -107,12 +109,18 @@ def _shopkeeper_error(request: Request, error: Exception) -> Response:
         return _to_sign_in(request)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("failed", path=request.url.path, error=type(error).__name__)
-    language = "en" if request.url.path.startswith(_PROGRAM_PATHS) else words_language(request)
+    language = _language(request)
     faults = getattr(error, "faults", ())
     errors = [{"path": fault.path, "message": fault.said(language)} for fault in faults]
     detail = error.said(language) if isinstance(error, FaultsError) else error.message
     more = {"next": error.next_step} if error.next_step else {}
     return _answer(request, status, detail.strip(), errors, **more)
+
+
+def _language(request: Request) -> str:
+    """Programs get the language they ask for, English by default; a page is in the language of its visitor."""
+    is_program = request.url.path.startswith(_PROGRAM_PATHS)
+    return language_of(request, "en") if is_program else words_language(request)
 
 
 def _to_sign_in(request: Request) -> Response:

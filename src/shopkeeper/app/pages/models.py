@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from shopkeeper.app.shop import Shop
@@ -58,6 +59,7 @@ class ModelPage:
         gain: Points of the gain chart: share of people, share of responders found.
         baseline_gain: The same of each baseline, where the card has it.
         base_rate: Share of the test's rows that responded.
+        stale_since: Since when it should be fitted anew, such as after an erasure; None where it need not.
     """
 
     name: str
@@ -69,6 +71,7 @@ class ModelPage:
     gain: tuple[tuple[float, float], ...]
     baseline_gain: Mapping[str, tuple[tuple[float, float], ...]] = field(hash=False)
     base_rate: float | None
+    stale_since: datetime | None = None
 
 
 def models(shop: Shop) -> tuple[ModelPage, ...]:
@@ -99,6 +102,7 @@ def model_page(shop: Shop, name: str, version: str | None = None) -> ModelPage:
         gain=_points(card.get("gain", ())),
         baseline_gain={key: _points(rows) for key, rows in card.get("baseline_gain", {}).items()},
         base_rate=test["responders"] / test["rows"] if test.get("rows") and "responders" in test else None,
+        stale_since=shop.models.stale_since(name, chosen[-1].version),
     )
 
 

@@ -13,7 +13,7 @@ from shopkeeper.app.pages.reading import first_row, rows, stands_at
 from shopkeeper.app.pages.seen import seen
 from shopkeeper.app.shop import Shop
 from shopkeeper.app.visitor import Scope
-from shopkeeper.base.errors import UsageError
+from shopkeeper.base.errors import ForbiddenError, UsageError
 from shopkeeper.schema.query import Query, Value
 from shopkeeper.schema.traits import TRAITS
 
@@ -103,9 +103,12 @@ def people(
         scope: The stores of the visitor, who sees no others' people and figures; the whole chain by default.
 
     Raises:
+        ForbiddenError: A visitor of some stores asks for a segment, which is worked out over the whole chain.
         UsageError: The cursor is none of ours.
         MissingError: There is no such segment.
     """
+    if scope is not None and chosen.segment:
+        raise ForbiddenError("who sees some stores sees no audiences of the chain", next_step="leave the segment out")
     limit = min(max(limit, 1), _MOST)
     source, seen_by = seen(shop, scope)
     where, named = _where(chosen)

@@ -6,6 +6,7 @@ from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.pages.seen import must_see
 from shopkeeper.app.person_now import record_parts
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.traces import mark_of
 from shopkeeper.app.visitor import Scope
 from shopkeeper.collect.people import subject
 from shopkeeper.privacy.reveal import Personal, masked_of, revealed_of
@@ -51,7 +52,7 @@ def revealed_fields(
         shop.vault,
         shop.state.audit,
         _subjects(shop, person_id),
-        person_id=person_id,
+        mark=mark_of(shop, person_id),
         reason=reason,
         by=by,
         now=now,

@@ -9,7 +9,7 @@ from shopkeeper.app.visitor import Scope
 from shopkeeper.base.errors import MissingError
 from shopkeeper.schema.query import Query
 
-__all__ = ["SEEN_DAYS", "SEEN_TRAITS", "must_see", "seen"]
+__all__ = ["SEEN_DAYS", "SEEN_TRAITS", "must_see", "seen", "sees"]
 
 SEEN_DAYS = 365
 """For how many days an order lets a store see a person, up to the day of the profile."""
@@ -68,9 +68,14 @@ def must_see(shop: Shop, person_id: str, scope: Scope | None) -> None:
     Raises:
         MissingError: There is no such person, or it is another store's: the answer does not tell which.
     """
+    if not sees(shop, person_id, scope):
+        raise MissingError("there is no such person", next_step="look for the id in the list of people")
+
+
+def sees(shop: Shop, person_id: str, scope: Scope | None) -> bool:
+    """Whether a visitor sees a person: without a scope anybody."""
     if scope is None:
-        return
+        return True
     source, named = seen(shop, scope)
     text = f"SELECT p.person_id FROM {source} AS p WHERE p.person_id = $person"
-    if not rows(shop, Query.from_sql(text, name="seen", person=person_id, **named)):
-        raise MissingError("there is no such person", next_step="look for the id in the list of people")
+    return bool(rows(shop, Query.from_sql(text, name="seen", person=person_id, **named)))

@@ -95,12 +95,14 @@ class Audit:
             connection.execute(upsert.on_conflict_do_update(index_elements=["only"], set_=head))
         return added
 
-    def newest(self, *, before: int | None = None, limit: int = 100) -> list[AuditRow]:
-        """Gives rows, the newest first, before a place in the chain if one is given."""
+    def newest(self, *, before: int | None = None, limit: int = 100, target: str | None = None) -> list[AuditRow]:
+        """Gives rows, the newest first, before a place in the chain and about one target if they are given."""
         audit = tables.audit
         query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
         if before is not None:
             query = query.where(audit.c.seq < before)
+        if target is not None:
+            query = query.where(audit.c.target == target)
         with self._database.read() as connection:
             return [AuditRow(**row) for row in connection.execute(query).mappings()]
 

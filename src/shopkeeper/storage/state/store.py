@@ -18,6 +18,7 @@ from shopkeeper.storage.state.assignments import Assignments
 from shopkeeper.storage.state.audit import Audit
 from shopkeeper.storage.state.consents import Consents
 from shopkeeper.storage.state.content import TableContent, content, copy_file, put_in_place, same_content
+from shopkeeper.storage.state.counts import Counts
 from shopkeeper.storage.state.database import Database, connect_engine, read_url
 from shopkeeper.storage.state.failure import translated
 from shopkeeper.storage.state.flags import Flags
@@ -68,6 +69,7 @@ class State:
         self.runs = Runs(database)
         self.identifiers = Identifiers(database)
         self.audit = Audit(database)
+        self.counts = Counts(database)
         self.settings = Settings(database)
         self.api_keys = ApiKeys(database)
         self.positions = Positions(database)
@@ -105,6 +107,11 @@ class State:
     def place(self) -> str:
         """The address of the store, without its password."""
         return self.database.place
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether a look into it takes no more than a look into a file: a server's answer may be waited for."""
+        return self.database.is_sqlite
 
     def revision(self) -> str | None:
         """Gives the revision of the store, None when nothing was made yet.

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -27,6 +28,7 @@ __all__ = [
     "METADATA",
     "Instant",
     "api_keys",
+    "asked_counts",
     "assignments",
     "audit",
     "audit_head",
@@ -37,6 +39,7 @@ __all__ = [
     "leases",
     "live_members",
     "loads",
+    "map_marks",
     "mappings",
     "person_flags",
     "person_merges",
@@ -56,7 +59,7 @@ __all__ = [
     "webhooks",
 ]
 
-HEAD = "0005b"
+HEAD = "0010"
 
 METADATA = MetaData(
     naming_convention={
@@ -432,4 +435,24 @@ person_merges = Table(
     Column("until", Instant),
     Column("token", Text, nullable=False, index=True),
     Column("into_id", Text, nullable=False, index=True),
+)
+
+map_marks = Table(
+    "map_marks",
+    METADATA,
+    _key("name"),
+    Column("number", BigInteger, nullable=False),
+)
+
+asked_counts = Table(
+    "asked_counts",
+    METADATA,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("who", Text),
+    Column("size", BigInteger, nullable=False),
+    Column("sketch", LargeBinary, nullable=False),
+    Column("told", BigInteger),
+    Column("root", BigInteger),
+    Column("rule", Text),
+    Column("asked_at", Instant, nullable=False),
 )

@@ -97,6 +97,20 @@ class Hooks:
             rows = connection.execute(select(tables.webhooks).order_by(tables.webhooks.c.name)).mappings()
             return [Hook(**row) for row in rows]
 
+    def reseal(self, name: str, was: str, key_id: str, sealed_secret: str) -> None:
+        """Changes what a secret is wrapped with, unless somebody did meanwhile.
+
+        Args:
+            name: The web hook.
+            was: The key it was wrapped with.
+            key_id: The key it is wrapped with now.
+            sealed_secret: The wrapped secret, base64.
+        """
+        held = (tables.webhooks.c.name == name) & (tables.webhooks.c.secret_key_id == was)
+        change = update(tables.webhooks).where(held).values(secret_key_id=key_id, sealed_secret=sealed_secret)
+        with self._database.write() as connection:
+            connection.execute(change)
+
     def wanted(self) -> dict[str, frozenset[str]]:
         """Gives the segments that each web hook hears of; none of them: all."""
         return {hook.name: frozenset(hook.segments) for hook in self.all()}

@@ -1,32 +1,47 @@
 """The JSON API: the same reads as the pages, and the preview of an audience."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from shopkeeper.app.pages.builder import preview
-from shopkeeper.app.pages.counts import AskedCounts, guarded_preview, guarded_row, rounded
-from shopkeeper.app.pages.people import PeopleFilter, people
+from shopkeeper.app.pages.counts import AskedCounts, everybody, guarded_preview, guarded_row
+from shopkeeper.app.pages.people import SORTED_BY, PeopleFilter, people
 from shopkeeper.app.pages.person import Membership, Record, person_page
 from shopkeeper.app.pages.personal import Personal, masked_fields, revealed_fields
 from shopkeeper.app.pages.scores import Score, scores_of
 from shopkeeper.app.pages.segments import SegmentRow, segment_page, segments
+from shopkeeper.app.pages.timeline import KINDS as ENTRY_KINDS
 from shopkeeper.app.pages.timeline import Entry, timeline
 from shopkeeper.app.person_lookup import lookup
 from shopkeeper.app.person_now import PersonNow, live_document, person_now, record_parts
 from shopkeeper.app.report import report
 from shopkeeper.app.report_document import report_document
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.visitor import Visitor
 from shopkeeper.base.errors import FaultsError, MissingError, UsageError
+from shopkeeper.base.permission import Reach
+from shopkeeper.schema.tables import TABLES
+from shopkeeper.schema.traits import TRAITS
 from shopkeeper.web.permit import may
+from shopkeeper.web.person_read import encoded
 from shopkeeper.web.problem import PROBLEMS
 from shopkeeper.web.signed_in import SignedIn, scope_of_request
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+IDENTIFIERS = TABLES["identifier"].column("kind").values
+
+
+def one_of(values: Iterable[str]) -> Any:
+    """Declares the values that a parameter may have; whoever knows them judges them."""
+    return Query(json_schema_extra={"enum": list(values)})
 
 
 class PersonSummary(BaseModel):
@@ -46,9 +61,10 @@ class PeoplePage(BaseModel):
 
 
 class PersonAnswer(BaseModel):
-    """One person: traits and scores as of the last run's day, and what is known live, as of now.
+    """One person: traits and scores as of the last run's day, totals and what is known live as of now.
 
-    Whom no run has seen yet has no traits; who has not been seen lately has no live part.
+    `now` has orders and money paid by window, with those that came since the run; whom no run has seen yet has no
+    traits; who has not been seen lately has no live part. A visitor of some stores gets neither of the two.
     """
 
     person_id: str
@@ -57,6 +73,7 @@ class PersonAnswer(BaseModel):
     traits: dict[str, Any]
     scores: list[Score]
     personal: list[Personal]
+    now: dict[str, Any] | None
     live: dict[str, Any] | None
 
 
@@ -65,7 +82,7 @@ class IdentifierQuestion(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: str = Field(description="Its kind, such as phone, email or member_no", max_length=20)
+    kind: str = Field(description="Its kind", max_length=20, json_schema_extra={"enum": list(IDENTIFIERS)})
     value: str = Field(description="The identifier as it was written", min_length=1, max_length=512)
 
 
@@ -128,10 +145,10 @@ class AudienceAnswer(BaseModel):
 def list_persons(
     request: Request,
     _visitor: SignedIn,
-    stage: str | None = None,
-    rfm_class: str | None = None,
+    stage: Annotated[str | None, one_of(TRAITS["lifecycle"].values)] = None,
+    rfm_class: Annotated[str | None, one_of(TRAITS["rfm_class"].values)] = None,
     segment: str | None = None,
-    sort: str = "monetary_365d",
+    sort: Annotated[str, one_of(SORTED_BY)] = "monetary_365d",
     *,
     rising: bool = False,
     cursor: str | None = None,
@@ -147,41 +164,24 @@ def list_persons(
 @router.post("/persons/lookup", dependencies=[may("people.lookup")])
 def lookup_person(request: Request, visitor: SignedIn, question: IdentifierQuestion) -> PersonsFound:
     """The persons that have an identifier; it stands in no address, and each look leaves a row in the audit log."""
-    found = lookup(request.app.state.shop, question.kind, question.value, by=visitor.name)
+    found = lookup(
+        request.app.state.shop, question.kind, question.value, by=visitor.name, scope=scope_of_request(request)
+    )
     return PersonsFound(person_ids=list(found))
 
 
-@router.get("/persons/{person_id}", dependencies=[may("people.read")])
-def get_person(request: Request, visitor: SignedIn, person_id: str) -> PersonAnswer:
+@router.get("/persons/{person_id}", dependencies=[may("people.read")], response_model=PersonAnswer)
+async def get_person(request: Request, visitor: SignedIn, person_id: str) -> Response:
     """One person."""
-    shop = request.app.state.shop
-    # What happened anywhere is not for who sees some stores only.
-    scope = scope_of_request(request)
-    live = _live(shop, person_id) if scope is None else None
-    try:
-        found = person_page(shop, person_id, scope)
-    except MissingError:
-        if live is None:
-            raise
-        records = [Record(*record_parts(record), "live") for record in live.records]
-        return PersonAnswer(
-            person_id=live.person_id,
-            as_of=None,
-            records=records,
-            traits={},
-            scores=[],
-            personal=[],
-            live=live_document(live),
-        )
-    return PersonAnswer(
-        live=None if live is None else live_document(live),
-        person_id=found.person_id,
-        as_of=found.as_of,
-        records=list(found.records),
-        traits=dict(found.traits),
-        scores=list(scores_of(shop, person_id)) if visitor.may("models.read") else [],
-        personal=list(masked_fields(shop, person_id, scope_of_request(request))),
-    )
+    state = request.app.state
+    found = None
+    if visitor.reach is Reach.CHAIN:
+        read = partial(state.persons.document, person_id, with_scores=visitor.may("models.read"))
+        # A look into files takes less than handing it to another thread does.
+        found = read() if state.shop.state.is_at_hand else await run_in_threadpool(read)
+    if found is None:
+        found = await run_in_threadpool(_from_lake, request, visitor, person_id)
+    return Response(encoded(found), media_type="application/json")
 
 
 @router.get("/persons/{person_id}/timeline", dependencies=[may("people.read")])
@@ -189,7 +189,7 @@ def get_timeline(
     request: Request,
     _visitor: SignedIn,
     person_id: str,
-    kind: str | None = None,
+    kind: Annotated[str | None, one_of(ENTRY_KINDS)] = None,
     number: Annotated[int, Query(alias="page", ge=0, le=10_000)] = 0,
 ) -> TimelinePage:
     """A person's baskets, redemptions, campaigns, touches and feedback, newest first; of one kind if asked."""
@@ -233,7 +233,11 @@ def list_segments(request: Request, visitor: SignedIn) -> list[SegmentRow]:
 def preview_segment(request: Request, visitor: SignedIn, question: AudienceQuestion) -> AudienceAnswer:
     """Counts an audience that need not be saved; a wrong tree gives every fault with its path."""
     shop, with_people = request.app.state.shop, visitor.may("people.read")
-    found = preview(shop, question.tree) if with_people else guarded_preview(shop, question.tree, _asked(request))
+    found = (
+        preview(shop, question.tree)
+        if with_people
+        else guarded_preview(shop, question.tree, _asked(request), who=visitor.name)
+    )
     if found.faults:
         raise FaultsError("the audience", found.faults, chinese="人群规则")
     if found.seconds is None or found.as_of is None:
@@ -257,15 +261,18 @@ def get_segment(request: Request, visitor: SignedIn, name: str) -> SegmentAnswer
     shop = request.app.state.shop
     found = segment_page(shop, name)
     row: SegmentRow = found.row
-    everybody: int | None = found.of
+    of: int | None = found.of
     if not visitor.may("people.read"):
-        row, everybody = guarded_row(shop, row, _asked(request)), rounded(everybody, shop.settings.web.smallest_count)
-    return SegmentAnswer(segment=row, as_of=found.as_of, of=everybody, tree=dict(found.tree), line=found.line)
+        row, of = guarded_row(shop, row, _asked(request)), everybody(_asked(request), of)
+    return SegmentAnswer(segment=row, as_of=found.as_of, of=of, tree=dict(found.tree), line=found.line)
 
 
 @router.get("/report", dependencies=[may("report.read")])
 def get_report(
-    request: Request, visitor: SignedIn, as_of: str | None = None, level: str | None = None
+    request: Request,
+    visitor: SignedIn,
+    as_of: Annotated[str | None, Query(json_schema_extra={"format": "date"})] = None,
+    level: str | None = None,
 ) -> dict[str, Any]:
     """The morning report of one level as one document."""
     shop, scope = request.app.state.shop, scope_of_request(request)
@@ -277,6 +284,31 @@ def get_report(
 def _asked(request: Request) -> AskedCounts:
     asked: AskedCounts = request.app.state.asked_counts
     return asked
+
+
+def _from_lake(request: Request, visitor: Visitor, person_id: str) -> dict[str, Any]:
+    """What is read from the lake's tables: by whom sees some stores only, or where no run has made a serving set."""
+    shop = request.app.state.shop
+    scope = scope_of_request(request)
+    # What happened anywhere is not for who sees some stores only.
+    live = _live(shop, person_id) if scope is None else None
+    found: dict[str, Any] = {"now": None, "live": None if live is None else live_document(live)}
+    try:
+        known = person_page(shop, person_id, scope)
+    except MissingError:
+        if live is None:
+            raise
+        records = [Record(*record_parts(record), "live") for record in live.records]
+        none: dict[str, Any] = {"as_of": None, "traits": {}, "scores": [], "personal": []}
+        return found | none | {"person_id": live.person_id, "records": records}
+    return found | {
+        "person_id": known.person_id,
+        "as_of": known.as_of,
+        "records": known.records,
+        "traits": dict(known.traits),
+        "scores": scores_of(shop, known.person_id) if visitor.may("models.read") else [],
+        "personal": masked_fields(shop, known.person_id, scope),
+    }
 
 
 def _live(shop: Shop, person_id: str) -> PersonNow | None:

@@ -8,7 +8,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shopkeeper.app.consent import change_consent, consent_page
 from shopkeeper.app.pages.person import person_page
+from shopkeeper.app.pages.seen import must_see
 from shopkeeper.app.requests import ask
+from shopkeeper.schema.consent import CHANNELS, PURPOSES
 from shopkeeper.web.permit import may
 from shopkeeper.web.problem import PROBLEMS
 from shopkeeper.web.signed_in import SignedIn, scope_of_request
@@ -58,8 +60,8 @@ class ConsentSaid(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     person_id: str = Field(max_length=_SHORT)
-    purpose: str = Field(max_length=_SHORT)
-    channel: str = Field(max_length=_SHORT)
+    purpose: str = Field(max_length=_SHORT, json_schema_extra={"enum": list(PURPOSES)})
+    channel: str = Field(max_length=_SHORT, json_schema_extra={"enum": list(CHANNELS)})
     granted: bool
     text_version: str | None = Field(None, max_length=_SHORT, description="Version of the text shown; giving needs it.")
     text_language: str | None = Field(None, max_length=_SHORT)
@@ -131,6 +133,7 @@ def get_consents(
 @router.post("/consents", dependencies=[may("consent.write")])
 def post_consent(request: Request, visitor: SignedIn, said: ConsentSaid) -> StandingAnswer:
     """Gives or withdraws consent; the same message again changes nothing."""
+    must_see(request.app.state.shop, said.person_id, scope_of_request(request))
     change = change_consent(
         request.app.state.shop,
         said.person_id,
@@ -153,5 +156,6 @@ def post_consent(request: Request, visitor: SignedIn, said: ConsentSaid) -> Stan
 @router.post("/requests", dependencies=[may("requests.manage")])
 def post_request(request: Request, visitor: SignedIn, asked: RequestAsked) -> RequestAnswer:
     """Takes a person's request in; its clock runs from now."""
+    must_see(request.app.state.shop, asked.person_id, scope_of_request(request))
     made = ask(request.app.state.shop, asked.person_id, asked.kind, by=visitor.name, note=asked.note)
     return RequestAnswer(id=made.id, kind=made.kind, state=made.state, asked_at=made.asked_at, due_at=made.due_at)

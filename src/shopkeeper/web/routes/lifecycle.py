@@ -14,6 +14,8 @@ from shopkeeper.app.pages.coverage import SPANS as COVERAGE_SPANS
 from shopkeeper.app.pages.coverage import coverage_page
 from shopkeeper.app.pages.lifecycle import SPANS, CutSet, Moves, balance, cut_sets, moves
 from shopkeeper.base.errors import ConflictError, FaultsError, MissingError
+from shopkeeper.web.csrf import FIELD
+from shopkeeper.web.form import only, takes
 from shopkeeper.web.language import N_
 from shopkeeper.web.permit import may
 from shopkeeper.web.render import page, words_language, words_of
@@ -42,6 +44,9 @@ CUT_POINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 """What each cut-point is called and what its number counts, marked for the catalogue."""
 
+_OF_A_SET = ("kind", "expected")
+_FORM = takes(*_OF_A_SET, *CUT_POINTS)
+
 
 @router.get("/lifecycle", dependencies=[may("people.overview")])
 def lifecycle_page(
@@ -51,14 +56,14 @@ def lifecycle_page(
     return _lifecycle(request, days=days, store=store.strip())
 
 
-@router.post("/lifecycle/preview", dependencies=[may("cuts.write")])
+@router.post("/lifecycle/preview", dependencies=[may("cuts.write"), _FORM])
 async def lifecycle_preview(request: Request, _visitor: SignedIn) -> Response:
     """Says how many people other cut-points would move; changes nothing."""
     form = await request.form()
     return await run_in_threadpool(_previewed, request, form)
 
 
-@router.post("/lifecycle/save", dependencies=[may("cuts.write")])
+@router.post("/lifecycle/save", dependencies=[may("cuts.write"), _FORM])
 async def lifecycle_save(request: Request, visitor: SignedIn) -> Response:
     """Saves cut-points as the next version."""
     form = await request.form()
@@ -128,6 +133,7 @@ def _given(form: FormData) -> tuple[str, dict[str, Any]]:
     kind = form.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         raise MissingError("there are no such cut-points", next_step=f"one of {', '.join(KINDS)}")
+    only(form, (*_OF_A_SET, *KINDS[kind].model_fields, FIELD))
     values = {name: [str(each).strip() for each in form.getlist(name)] for name in KINDS[kind].model_fields}
     return kind, {name: texts if len(texts) > 1 else texts[0] for name, texts in values.items() if texts}
 

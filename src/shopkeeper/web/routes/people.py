@@ -67,7 +67,7 @@ def people_list(
         sorted_by=SORTED_BY,
         stages=TRAITS["lifecycle"].values,
         classes=TRAITS["rfm_class"].values,
-        segments=shop.state.segments.all(),
+        segments=shop.state.segments.all() if scope is None else (),
         cursor=cursor,
         kinds=_LOOKED_UP_BY,
         stores=names_of(shop, "store"),
@@ -104,8 +104,10 @@ def person(request: Request, visitor: SignedIn, person_id: str, kind: str = "") 
         if followed.now is None:
             raise
         if followed.now.person_id != person_id:
-            return RedirectResponse(f"/people/{quote(followed.now.person_id)}", status_code=303)
+            return RedirectResponse(f"/people/{quote(followed.now.person_id, safe=':')}", status_code=303)
         return _live_page(request, followed, followed.now)
+    if found.person_id != person_id:
+        return RedirectResponse(f"/people/{quote(found.person_id, safe=':')}", status_code=303)
     spend = months(shop, person_id, scope)
     return page(
         request,

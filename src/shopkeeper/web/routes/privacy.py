@@ -8,12 +8,13 @@ from starlette.responses import FileResponse, RedirectResponse
 
 from shopkeeper.app.consent import change_consent, set_automated_decisions
 from shopkeeper.app.pages.download import temporary
+from shopkeeper.app.pages.seen import must_see
 from shopkeeper.app.receipt import receipt_text
 from shopkeeper.app.requests import ask, erase_as_asked, export_as_asked, finish, request_rows
 from shopkeeper.base.errors import UsageError
 from shopkeeper.web.permit import may
 from shopkeeper.web.render import page, words_language
-from shopkeeper.web.signed_in import SignedIn
+from shopkeeper.web.signed_in import SignedIn, scope_of_request
 
 __all__ = ["router"]
 
@@ -33,6 +34,7 @@ def person_consent(
 ) -> Response:
     """Notes that the person agrees, or withdraws: the same form either way."""
     del csrf  # the guard has checked it
+    must_see(request.app.state.shop, person_id, scope_of_request(request))
     change_consent(request.app.state.shop, person_id, purpose, channel, granted=granted, by=visitor.name)
     return RedirectResponse(f"/people/{person_id}#consent", status_code=303)
 
@@ -47,6 +49,7 @@ def person_decisions(
 ) -> Response:
     """Notes whether machines may decide about the person."""
     del csrf
+    must_see(request.app.state.shop, person_id, scope_of_request(request))
     set_automated_decisions(request.app.state.shop, person_id, allowed=allowed, by=visitor.name)
     return RedirectResponse(f"/people/{person_id}#consent", status_code=303)
 
@@ -68,6 +71,7 @@ def add_request(
 ) -> Response:
     """Takes a request in."""
     del csrf
+    must_see(request.app.state.shop, person_id.strip(), scope_of_request(request))
     ask(request.app.state.shop, person_id.strip(), kind, by=visitor.name, note=note.strip() or None)
     return RedirectResponse("/requests", status_code=303)
 

@@ -25,8 +25,9 @@ from shopkeeper.app.pages.segments import (
     segments,
 )
 from shopkeeper.base.errors import ConflictError, FaultsError, UsageError
-from shopkeeper.web.builder_form import Words, audience_fields
+from shopkeeper.web.builder_form import PREFIX, Words, audience_fields
 from shopkeeper.web.chart import MatrixChart
+from shopkeeper.web.form import takes
 from shopkeeper.web.permit import may
 from shopkeeper.web.render import figures_of, page, words_of
 from shopkeeper.web.signed_in import SignedIn
@@ -35,6 +36,7 @@ __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False, prefix="/segments")
 _EVERYONE: dict[str, Any] = {"all": []}
+_BUILDER = takes("action", "expected", "original", "label_en", "label_zh", "name", prefix=PREFIX)
 
 
 @router.get("", dependencies=[may("segments.read")])
@@ -79,21 +81,21 @@ def segment_new(request: Request, _visitor: SignedIn) -> Response:
     return _builder_page(request, _EVERYONE)
 
 
-@router.post("/builder", dependencies=[may("segments.read")])
+@router.post("/builder", dependencies=[may("segments.read"), _BUILDER])
 async def segment_builder(request: Request, _visitor: SignedIn) -> Response:
     """Does what a button says, or takes a changed field, and answers with the builder and the count."""
     form = await request.form()
     return await run_in_threadpool(_changed, request, form)
 
 
-@router.post("/preview", dependencies=[may("segments.read")])
+@router.post("/preview", dependencies=[may("segments.read"), _BUILDER])
 async def segment_preview(request: Request, _visitor: SignedIn) -> Response:
     """Counts what the form holds, while somebody types."""
     form = await request.form()
     return await run_in_threadpool(_counted, request, form)
 
 
-@router.post("/save", dependencies=[may("segments.write")])
+@router.post("/save", dependencies=[may("segments.write"), _BUILDER])
 async def segment_save(request: Request, visitor: SignedIn) -> Response:
     """Saves what the form holds as the next version."""
     form = await request.form()

@@ -21,6 +21,7 @@ from shopkeeper.app.pages.upload import (
 from shopkeeper.base.errors import ShopkeeperError, UsageError
 from shopkeeper.schema.tables import TABLES
 from shopkeeper.web.file_form import FILE_FIELD, FILE_PATH, SealedUpload, file_form
+from shopkeeper.web.form import takes
 from shopkeeper.web.permit import may
 from shopkeeper.web.render import page
 from shopkeeper.web.signed_in import SignedIn
@@ -30,6 +31,7 @@ __all__ = ["MOST_BYTES", "router"]
 router = APIRouter(include_in_schema=False, prefix=FILE_PATH)
 MOST_BYTES = 512 * 1024 * 1024
 _PREFIX = "target:"
+_COLUMNS = takes("also", prefix=_PREFIX)
 
 
 @router.get("", dependencies=[may("data.load")])
@@ -38,7 +40,7 @@ def upload_page(request: Request, _visitor: SignedIn) -> Response:
     return page(request, "upload.html", kinds=_kinds(), endings=ENDINGS, error=None)
 
 
-@router.post("", max_body_size=MOST_BYTES, dependencies=[may("data.load")])
+@router.post("", max_body_size=MOST_BYTES, dependencies=[may("data.load"), takes(FILE_FIELD, "table", "source")])
 async def upload_file(request: Request, visitor: SignedIn) -> Response:
     """Keeps the file, sealed as it came, and goes on to its columns."""
     form = await file_form(request)
@@ -68,14 +70,14 @@ def upload_columns(request: Request, visitor: SignedIn, upload_id: str) -> Respo
     return _columns(request, found, headers, missing)
 
 
-@router.post("/{upload_id}/try", dependencies=[may("data.load")])
+@router.post("/{upload_id}/try", dependencies=[may("data.load"), _COLUMNS])
 async def upload_try(request: Request, visitor: SignedIn, upload_id: str) -> Response:
     """What would happen, without doing it."""
     form = await request.form()
     return await run_in_threadpool(_tried, request, visitor.name, upload_id, _chosen(form))
 
 
-@router.post("/{upload_id}/load", dependencies=[may("data.load")])
+@router.post("/{upload_id}/load", dependencies=[may("data.load"), _COLUMNS])
 async def upload_load(request: Request, visitor: SignedIn, upload_id: str) -> Response:
     """Loads the file and says what became of its rows."""
     form = await request.form()
@@ -83,7 +85,7 @@ async def upload_load(request: Request, visitor: SignedIn, upload_id: str) -> Re
     return await run_in_threadpool(_loaded, request, visitor.name, upload_id, _chosen(form), also)
 
 
-@router.post("/{upload_id}/discard", dependencies=[may("data.load")])
+@router.post("/{upload_id}/discard", dependencies=[may("data.load"), _COLUMNS])
 def upload_discard(request: Request, visitor: SignedIn, upload_id: str) -> Response:
     """Puts the file away."""
     shop = request.app.state.shop
