@@ -4,6 +4,7 @@ from collections import Counter
 import httpx
 import pytest
 
+from shopkeeper.app.model import list_models
 from shopkeeper.app.shop import Shop
 from shopkeeper.storage.state.live_segments import NewChange, Turn
 from tests.web.conftest import token
@@ -146,3 +147,28 @@ def test_changes_of_a_segment_come_behind_a_cursor(client: httpx.Client, shop: S
     assert client.get(path, params={"after": cursor}).json() == {"changes": [], "cursor": cursor}
     assert client.get("/api/v1/segments/nothing/changes").status_code == 404
     assert client.get(path, params={"after": -1}).status_code == 422
+
+
+def test_a_model_that_learned_from_somebody_erased_since_says_so(client: httpx.Client, shop: Shop) -> None:
+    (name,) = {entry.name for entry in shop.models.list()}
+    said = "was erased on"
+    assert said not in client.get("/models").text
+    assert list_models(shop)[0]["stale_since"] is None
+    at = shop.clock()
+    assert shop.models.mark_stale(at, "a person was erased") > 0
+    try:
+        assert said in client.get("/models").text
+        assert said in client.get(f"/models/{name}").text
+        assert list_models(shop)[0]["stale_since"] == at
+    finally:
+        (shop.models.folder / "stale.json").unlink()
+
+
+def test_the_faults_of_a_rule_are_in_the_language_that_is_asked_for(client: httpx.Client) -> None:
+    client.headers["accept-language"] = "zh-CN,zh;q=0.9"
+    answer = _post(client, "/api/v1/segments/preview", {"tree": {"trait": "nothing", "op": "=", "value": 1}})
+    assert answer.status_code == 422
+    assert "没有会员特征" in answer.json()["errors"][0]["message"]
+    client.headers["accept-language"] = "fr"
+    answer = _post(client, "/api/v1/segments/preview", {"tree": {"trait": "nothing", "op": "=", "value": 1}})
+    assert "there is no trait" in answer.json()["errors"][0]["message"]
