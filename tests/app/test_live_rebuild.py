@@ -89,6 +89,7 @@ def test_the_log_is_trimmed_by_its_age_and_never_beyond_what_holds_it(was: Was) 
         assert log.begin() == loaded + 1
         assert trim_log(shop, NOW + timedelta(days=3_000)) == 0
         SafeKeeper(shop, log).step()
+        ConsentKeeper(shop, log).step()
         Loader(shop, log).load()
         # What is said of consent must be in the ledger, too.
         assert held_by_all(shop) == loaded

@@ -3,10 +3,8 @@
 from contextlib import closing
 from datetime import datetime, timedelta
 
-from shopkeeper.app.consent_log import READER as CONSENT_READER
-from shopkeeper.app.event_log import LOG_FILE, change_log, reader_of
+from shopkeeper.app.event_log import LOG_FILE, change_log, noted_positions, reader_of
 from shopkeeper.app.live import LIVE_FILE
-from shopkeeper.app.safe_keep import READER
 from shopkeeper.app.shop import Shop
 from shopkeeper.storage.consumed import consumed
 from shopkeeper.storage.live import LiveStore
@@ -49,13 +47,12 @@ def trim_log(shop: Shop, at: datetime) -> int:
 
 
 def held_by_all(shop: Shop) -> int:
-    """The position up to which the lake, live state, the vault and the consent ledger each hold the log."""
+    """The position up to which the lake, live state, the vault and the ledger of consents each hold the log."""
     file = shop.folder / LIVE_FILE
     if not file.exists():
         return 0
     with closing(LiveStore(file, reads_only=True)) as live:
-        noted = [shop.state.positions.of(reader) for reader in (READER, CONSENT_READER)]
-        return min(live.position(), consumed(shop.lake, "event"), *noted)
+        return min(live.position(), consumed(shop.lake, "event"), *noted_positions(shop))
 
 
 def _older(log: LogReader, position: int, through: int, border: datetime) -> int:

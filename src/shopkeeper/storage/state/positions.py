@@ -1,8 +1,6 @@
 """How far readers of the log have come whose work is the same when it is done twice."""
 
-from collections.abc import Collection
-
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
@@ -19,12 +17,6 @@ class Positions:
     def of(self, reader: str) -> int:
         """The position up to which a reader has done its work, 0 for one that never did."""
         query = select(tables.positions.c.position).where(tables.positions.c.reader == reader)
-        with self._database.read() as connection:
-            return int(connection.scalar(query) or 0)
-
-    def furthest(self, readers: Collection[str]) -> int:
-        """The position of whichever of some readers has come furthest, 0 where none has."""
-        query = select(func.max(tables.positions.c.position)).where(tables.positions.c.reader.in_(readers))
         with self._database.read() as connection:
             return int(connection.scalar(query) or 0)
 
