@@ -157,8 +157,9 @@ def test_the_api_gives_the_live_part_of_one_whom_no_run_has_seen(service: Runnin
         assert "13700000000" not in nobody.text
     with open_shop(service.folder) as shop:
         rows = [row for row in shop.state.audit.rows() if row.what == "person.lookup"]
+        mark = mark_of(shop, bob)
     assert [(row.target, row.detail) for row in rows] == [
-        (bob, {"kind": "user", "found": 1}),
+        (mark, {"kind": "user", "found": 1}),
         ("nobody", {"kind": "phone", "found": 0}),
     ]
 
