@@ -19,6 +19,7 @@ from shopkeeper.app.pages.refused_events import refused_events
 from shopkeeper.app.person_now import PersonNow, live_document, person_now, record_parts
 from shopkeeper.app.run import run
 from shopkeeper.app.shop import Shop, open_shop
+from shopkeeper.app.traces import mark_of
 from shopkeeper.app.web_hooks import add_shop_hook
 from shopkeeper.base.errors import MissingError
 from shopkeeper.base.ids import new_id
