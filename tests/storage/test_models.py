@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,15 @@ def test_a_model_half_written_is_not_seen(models: Models, monkeypatch: pytest.Mo
     assert models.list() == ()
     models.put("m", "v1", {"a": b"1"}, {})
     assert models.get("m").files == {"a": b"1"}
+
+
+def test_what_was_there_when_somebody_was_erased_is_stale_and_what_is_fitted_since_is_not(models: Models) -> None:
+    at = datetime(2026, 3, 1, 9, tzinfo=UTC)
+    assert models.mark_stale(at, "a person was erased") == 0
+    models.put("response", "v1", {"a": b"1"}, {})
+    assert models.stale_since("response", "v1") is None
+    assert models.mark_stale(at, "a person was erased") == 1
+    models.put("response", "v2", {"a": b"2"}, {})
+    assert models.stale_since("response", "v1") == at
+    assert models.stale_since("response", "v2") is None
+    assert [entry.version for entry in models.list()] == ["v1", "v2"]

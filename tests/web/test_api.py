@@ -8,6 +8,7 @@ import pytest
 
 from shopkeeper.app.api_key import create_key, revoke_key
 from shopkeeper.app.audit import AuditRow
+from shopkeeper.app.model import list_models
 from shopkeeper.app.pages.person import person_page
 from shopkeeper.app.pages.personal import masked_fields
 from shopkeeper.app.pages.scores import scores_of
@@ -208,3 +209,28 @@ def test_a_key_gets_at_once_what_the_route_gives_and_leaves_the_same_row(
     assert [(row.what, row.target, row.detail) for row in rows] == [
         ("people.read", person, {"method": "GET", "route": "/api/v1/persons/{person_id}"})
     ] * wanted
+
+
+def test_a_model_that_learned_from_somebody_erased_since_says_so(client: httpx.Client, shop: Shop) -> None:
+    (name,) = {entry.name for entry in shop.models.list()}
+    said = "was erased on"
+    assert said not in client.get("/models").text
+    assert list_models(shop)[0]["stale_since"] is None
+    at = shop.clock()
+    assert shop.models.mark_stale(at, "a person was erased") > 0
+    try:
+        assert said in client.get("/models").text
+        assert said in client.get(f"/models/{name}").text
+        assert list_models(shop)[0]["stale_since"] == at
+    finally:
+        (shop.models.folder / "stale.json").unlink()
+
+
+def test_the_faults_of_a_rule_are_in_the_language_that_is_asked_for(client: httpx.Client) -> None:
+    client.headers["accept-language"] = "zh-CN,zh;q=0.9"
+    answer = _post(client, "/api/v1/segments/preview", {"tree": {"trait": "nothing", "op": "=", "value": 1}})
+    assert answer.status_code == 422
+    assert "没有会员特征" in answer.json()["errors"][0]["message"]
+    client.headers["accept-language"] = "fr"
+    answer = _post(client, "/api/v1/segments/preview", {"tree": {"trait": "nothing", "op": "=", "value": 1}})
+    assert "there is no trait" in answer.json()["errors"][0]["message"]

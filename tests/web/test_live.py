@@ -19,6 +19,7 @@ from shopkeeper.app.pages.refused_events import refused_events
 from shopkeeper.app.person_now import PersonNow, live_document, person_now, record_parts
 from shopkeeper.app.run import run
 from shopkeeper.app.shop import Shop, open_shop
+from shopkeeper.app.traces import mark_of
 from shopkeeper.app.web_hooks import add_shop_hook
 from shopkeeper.base.errors import MissingError
 from shopkeeper.base.ids import new_id
@@ -157,8 +158,9 @@ def test_the_api_gives_the_live_part_of_one_whom_no_run_has_seen(service: Runnin
         assert "13700000000" not in nobody.text
     with open_shop(service.folder) as shop:
         rows = [row for row in shop.state.audit.rows() if row.what == "person.lookup"]
+        mark = mark_of(shop, bob)
     assert [(row.target, row.detail) for row in rows] == [
-        (bob, {"kind": "user", "found": 1}),
+        (mark, {"kind": "user", "found": 1}),
         ("nobody", {"kind": "phone", "found": 0}),
     ]
 
