@@ -10,11 +10,15 @@ from typing import Any
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from shopkeeper.app.collect import Reception, read_shop_plan
+from shopkeeper.app.collect import Reception
+from shopkeeper.app.counts import Counts
 from shopkeeper.app.event_log import client_of
+from shopkeeper.app.plan_file import PlanFile
 from shopkeeper.app.shop import open_shop
 from shopkeeper.storage.log import Batch, Outcome
 from shopkeeper.web.collect import Collect
+from shopkeeper.web.counted import Counted
+from shopkeeper.web.event_routes import EventLane, event_routes
 from shopkeeper.web.rate import RateLimit
 
 __all__ = ["main"]
@@ -58,11 +62,13 @@ def main(folder: str, fd: str, kind: str) -> None:
     shop = open_shop(Path(folder))
 
     def reception() -> Reception:
-        return Reception(shop, client_of(shop) if kind == "log" else _List(), read_shop_plan(shop))
+        return Reception(shop, client_of(shop) if kind == "log" else _List(), PlanFile(shop.folder).plan)
 
     app: Any = _parses
     if kind != "parse":
-        app = Collect(_nothing_else, reception=reception, limit=RateLimit(10**12, 10), clock=shop.clock)
+        collect = Collect(reception=reception, limit=RateLimit(10**12, 10), clock=shop.clock)
+        lane = EventLane(_nothing_else, collect=collect, routes=event_routes(collect))
+        app = Counted(lane, counts=Counts(shop))
     uvicorn.run(app, fd=int(fd), log_level="warning", access_log=False, lifespan="off")
 
 

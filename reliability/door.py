@@ -5,17 +5,18 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from shopkeeper.base.errors import ShopkeeperError, UnavailableError
-from shopkeeper.storage.log import Batch
+from shopkeeper.storage.log import Batch, Erasure, Outcome
 from shopkeeper.storage.log_client import LogClient
 
 __all__ = ["ROOT", "Door", "ServiceDoor", "environment"]
 
 ROOT = Path(__file__).parent.parent
+_Given = TypeVar("_Given")
 
 
 class Door(Protocol):
@@ -72,12 +73,30 @@ class ServiceDoor:
 
     def send(self, batch: Batch) -> bool:
         """Sends a batch, and says whether it was acknowledged."""
-        assert self._client
         try:
-            asyncio.run_coroutine_threadsafe(self._client.append(batch), self._loop).result()
+            self.outcome(batch)
         except UnavailableError:
             self.refused += 1
             return False
+        except ShopkeeperError:
+            return False
+        return True
+
+    def outcome(self, batch: Batch) -> Outcome:
+        """Sends a batch, and gives what became of it."""
+        return self._asked(lambda client: client.append(batch))
+
+    def erase(self, erasures: Sequence[Erasure]) -> bool:
+        """Has parts of batches go, and says whether it was answered that all of them did."""
+        try:
+            return not self._asked(lambda client: client.erase(erasures))
+        except ShopkeeperError:
+            return False
+
+    def trim(self, through: int) -> bool:
+        """Has batches go, and says whether it was answered."""
+        try:
+            self._asked(lambda client: client.trim(through))
         except ShopkeeperError:
             return False
         return True
@@ -101,6 +120,10 @@ class ServiceDoor:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def _asked(self, what: Callable[[LogClient], Coroutine[Any, Any, _Given]]) -> _Given:
+        assert self._client
+        return asyncio.run_coroutine_threadsafe(what(self._client), self._loop).result()
 
     def _ended(self) -> None:
         assert self._process

@@ -14,7 +14,7 @@ __all__ = ["killed"]
 _LONGEST = 0.15
 
 
-def killed(door: Door, *, kills: int, seed: int, senders: int = 4) -> Verdict:
+def killed(door: Door, *, kills: int, seed: int, senders: int = 4, name: str = "") -> Verdict:
     """Sends from several threads while the writer is killed so many times, and again whatever had no answer.
 
     Args:
@@ -22,6 +22,7 @@ def killed(door: Door, *, kills: int, seed: int, senders: int = 4) -> Verdict:
         kills: How often.
         seed: Of the moments, and of what is sent.
         senders: How many send at a time.
+        name: What the ids begin with, where the log holds others.
 
     Returns:
         The verdict after the last start, when all that was ever sent has been acknowledged.
@@ -31,7 +32,7 @@ def killed(door: Door, *, kills: int, seed: int, senders: int = 4) -> Verdict:
         door.start()
         ended = threading.Event()
         threads = [
-            threading.Thread(target=_send_on, args=(door, ledger, ended, f"{number}.{each}", chance.random()))
+            threading.Thread(target=_send_on, args=(door, ledger, ended, f"{name}{number}.{each}", chance.random()))
             for each in range(senders)
         ]
         for thread in threads:
@@ -45,7 +46,7 @@ def killed(door: Door, *, kills: int, seed: int, senders: int = 4) -> Verdict:
     for batch in list(ledger.unanswered.values()):
         _send(door.send, ledger, batch)
     door.stop()
-    return ledger.verdict(door.file)
+    return ledger.verdict(door.file, name)
 
 
 def _send_on(door: Door, ledger: Ledger, ended: threading.Event, name: str, seed: float) -> None:

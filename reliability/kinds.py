@@ -1,10 +1,12 @@
 """The log as it is, and logs made worse on purpose: a check that finds nothing wrong with these proves nothing."""
 
+import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shopkeeper.base.errors import StorageError
-from shopkeeper.storage.log import Batch, Outcome
+from shopkeeper.storage.log import Batch, Erasure, Outcome
 from shopkeeper.storage.log_sqlite import SqliteLog
 
 __all__ = ["KINDS"]
@@ -72,6 +74,20 @@ class _Forgetful(SqliteLog):
         return super().append(batches)
 
 
+class _Halving(SqliteLog):
+    """Erases in two commits."""
+
+    def _erase(self, connection: sqlite3.Connection, erasure: Erasure) -> bool:
+        place = (erasure.position,)
+        (body,) = connection.execute("SELECT body FROM batch WHERE position = ?", place).fetchone()
+        connection.execute("UPDATE batch SET body = substr(body, 1, length(body) / 2) WHERE position = ?", place)
+        connection.execute("COMMIT")
+        time.sleep(0.005)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE batch SET body = ? WHERE position = ?", (body, *place))
+        return super()._erase(connection, erasure)
+
+
 class _Narrow(SqliteLog):
     """Has room for few pages while the file `ballast` lies beside it: a full disk where none can be mounted."""
 
@@ -91,5 +107,6 @@ KINDS: Mapping[str, type[SqliteLog]] = {
     "trusting": _Trusting,
     "forgetful": _Forgetful,
     "narrow": _Narrow,
+    "halving": _Halving,
 }
 """Which log a suite runs on: `log` and `plain` must pass, the others must fail the suite whose control they are."""

@@ -60,9 +60,10 @@ class Ledger:
             self.acknowledged.update(entry.message_id for entry in batch.entries)
             self.unanswered.pop(batch.entries[0].message_id, None)
 
-    def verdict(self, file: Path) -> Verdict:
-        """Holds the book against a log's file."""
-        return judged(self.sent, self.acknowledged, stored_ids(file))
+    def verdict(self, file: Path, name: str = "") -> Verdict:
+        """Holds the book against a log's file, or against those of its ids that begin with a name."""
+        stored = [each for each in stored_ids(file) if each.startswith(name)]
+        return judged(self.sent, self.acknowledged, stored)
 
 
 def judged(sent: set[str], acknowledged: set[str], stored: Iterable[str]) -> Verdict:

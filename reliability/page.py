@@ -39,6 +39,15 @@ written before the failed sync is gone for good though the system has it in memo
 on as if nothing had been, the other builds on what the system shows it when it is started again.
 """,
     ),
+    "erased": (
+        "Killed while it lets go",
+        """
+The process that writes is ended by `kill -9` at random moments while events are erased, batches trimmed, others sent.
+After each kill every batch must be as it was or as was asked, what was said to be erased be gone, and nothing else be.
+At the end, when all that was asked is done, no byte of an erased event may be in the log's files, and its id must still
+be known. The control erases in two commits, and must be found damaged.
+""",
+    ),
     "full_disk": (
         "A full disk",
         """
@@ -70,6 +79,32 @@ tests.
 Sixteen senders pour batches of 200 KB without waiting for answers; 8 MB may wait. What is too much is answered "busy"
 at once, the memory of the writer grows by no more than the bar, and it takes batches afterwards. The control has no
 bound, and must pass the bar.
+""",
+    ),
+    "http_kills": (
+        "Killed, behind HTTP",
+        """
+The whole service as `shopkeeper serve` runs it. Of the web process, the process that writes the log, the worker and
+their parent some are ended by `kill -9` at random moments while four senders post batches to `/v1/batch` and send again
+what had no answer. Everything answered 200 must be in the log, once. The control takes no answer for an answer, and
+must lose.
+""",
+    ),
+    "http_poison": (
+        "Garbage, behind HTTP",
+        """
+Batches with a piece of poison at each place among the good: no JSON, other JSON, wrong types in each field, too deep,
+too large, half characters, times and numbers that are none. Each good event beside it must be accepted, or the whole be
+turned away so that sending it again is right. Beside them requests that are nothing but poison. No answer may be a
+failure of ours (500 and above).
+""",
+    ),
+    "http_flood": (
+        "A flood, behind HTTP",
+        """
+Sixteen senders post 400 KB without a pause, beside 700 clients that send all but the last byte of 480 KB and then wait.
+What is too much is answered 429 or 503, the memory of the web process and the writer together grows by no more than
+the bar, though more than that waits half sent, and once they are gone it takes events again.
 """,
     ),
 }

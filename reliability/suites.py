@@ -9,9 +9,13 @@ from benchmarks.figure import Figures, figure
 from reliability.api import asking, filled_shop, hints_of, tried
 from reliability.cuts import cut, recorded
 from reliability.door import ServiceDoor
+from reliability.erased import erased
 from reliability.failing_sync import failing
 from reliability.flood import flooded
 from reliability.full_disk import can_mount, filled, small_disk
+from reliability.http_door import ServedDoor
+from reliability.http_flood import flooded_over_http
+from reliability.http_poison import poisoned_over_http
 from reliability.kills import killed
 from reliability.ledger import Verdict
 from reliability.poison import poisoned
@@ -26,6 +30,8 @@ _FLOOD_BYTES = 8 * 2**20
 _FLOOD_MB = 120.0
 _MADE_UP = 300
 _OK = 200
+_HTTP_PIECES = 500
+_HTTP_FLOOD_MB = 250.0
 _SEED = 20260301
 
 
@@ -90,6 +96,24 @@ def _failing_syncs() -> Figures:
     }
 
 
+def _erased() -> Figures:
+    with _door() as door:
+        found = erased(door, kills=_KILLS, seed=_SEED)
+    with _door("halving") as door:
+        control = erased(door, kills=_KILLS // 4, seed=_SEED)
+    return {
+        "erased_kills": figure(_KILLS, "kills", bar=_KILLS, at_least=True),
+        "erased_asked": figure(found.asked, "events", bar=1, at_least=True),
+        "erased_trimmed": figure(found.trimmed, "batches"),
+        "erased_damaged": figure(found.damaged, "kills", bar=0),
+        "erased_lost": figure(found.lost, "events", bar=0),
+        "erased_back": figure(found.back, "events", bar=0),
+        "erased_left": figure(found.left, "events", bar=0),
+        "erased_forgotten": figure(found.forgotten, "ids", bar=0),
+        "erased_control_damaged": figure(control.damaged, "kills", bar=1, at_least=True),
+    }
+
+
 def _full_disk() -> Figures:
     is_mounted = can_mount()
     with _folder() as folder:
@@ -150,6 +174,44 @@ def _api() -> Figures:
     }
 
 
+def _http_kills() -> Figures:
+    with _served() as door:
+        found = killed(door, kills=_KILLS, seed=_SEED)
+        parts = {part: door.killed.count(part) for part in ("web", "log", "worker", "serve")}
+    with _served(trusting=True) as door:
+        control = killed(door, kills=_KILLS // 8, seed=_SEED)
+    return {
+        "http_kills_run": figure(_KILLS, "kills", bar=_KILLS, at_least=True),
+        **{f"http_kills_of_{part}": figure(count, "kills", bar=1, at_least=True) for part, count in parts.items()},
+        **_of_verdict("http_kills", found),
+        "http_kills_control_lost": figure(control.lost, "events", bar=1, at_least=True),
+    }
+
+
+def _http_poison() -> Figures:
+    with _served() as door:
+        found = poisoned_over_http(door, pieces=_HTTP_PIECES, seed=_SEED)
+    return {
+        "http_poison_pieces": figure(found.garbage, "pieces", bar=_HTTP_PIECES, at_least=True),
+        "http_poison_unanswered": figure(found.unanswered, "requests and good batches", bar=0),
+        **_of_verdict("http_poison", found.verdict),
+    }
+
+
+def _http_flood() -> Figures:
+    with _served() as door:
+        found = flooded_over_http(door, senders=16, batches=60, slow=700)
+    return {
+        "http_flood_sent": figure(found.sent_mb, "MB"),
+        # Without a bound it would all be held at once.
+        "http_flood_never_whole": figure(found.half_mb, "MB", bar=_HTTP_FLOOD_MB, at_least=True),
+        "http_flood_asked_again": figure(found.refused, "requests", bar=1, at_least=True),
+        "http_flood_failed": figure(found.failed, "requests", bar=0),
+        "http_flood_memory": figure(found.peak_mb - found.before_mb, "MB", bar=_HTTP_FLOOD_MB),
+        **_of_verdict("http_flood", found.verdict),
+    }
+
+
 def _of_verdict(suite: str, found: Verdict) -> Figures:
     return {
         f"{suite}_acknowledged": figure(found.acknowledged, "events", bar=1, at_least=True),
@@ -171,13 +233,27 @@ def _door(kind: str = "plain", *options: str) -> Iterator[ServiceDoor]:
         yield door
 
 
+@contextmanager
+def _served(*, trusting: bool = False) -> Iterator[ServedDoor]:
+    with _folder() as folder:
+        door = ServedDoor(folder / "shop", seed=_SEED, trusting=trusting)
+        try:
+            yield door
+        finally:
+            door.stop()
+
+
 SUITES: Mapping[str, Callable[[], Figures]] = {
     "kills": _kills,
     "cuts": _cuts,
     "failing_sync": _failing_syncs,
+    "erased": _erased,
     "full_disk": _full_disk,
     "poison": _poison,
     "flood": _flood,
     "api": _api,
+    "http_kills": _http_kills,
+    "http_poison": _http_poison,
+    "http_flood": _http_flood,
 }
 """Each suite by name; the names of its figures begin with it."""

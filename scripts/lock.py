@@ -15,7 +15,7 @@ _COMMON = (
     "--no-annotate",
     "--quiet",
 )
-_EXTRAS = ("--extra", "spark", "--extra", "postgres", "--extra", "notebook", "--group", "dev")
+_EXTRAS = ("--extra", "spark", "--extra", "postgres", "--extra", "notebook", "--extra", "mqtt", "--group", "dev")
 
 
 def main() -> int:

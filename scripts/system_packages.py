@@ -9,6 +9,7 @@ from pathlib import Path
 _NEEDED = {  # program: Debian package
     "chromium": "chromium",
     "java": "openjdk-17-jre-headless",
+    "mosquitto": "mosquitto",
     "node": "nodejs",
     "npm": "npm",
     "strace": "strace",

@@ -34,6 +34,10 @@ class Running:
     browser_key: str
     process: subprocess.Popen[str]
 
+    def parts(self) -> dict[str, int]:
+        """The processes of the service by the command they run, but for the one that watches them."""
+        return parts(self.folder)
+
     @property
     def host(self) -> str:
         return self.url.removeprefix("http://")
@@ -51,6 +55,13 @@ class Running:
     def post(self, path: str, content: object, key: str | None = None) -> httpx.Response:
         """Sends JSON with the server key."""
         return httpx.post(f"{self.url}{path}", json=content, auth=(key or self.server_key, ""), timeout=20)
+
+
+def parts(folder: Path) -> dict[str, int]:
+    """The processes of a shop's service by the command they run, but for the one that watches them."""
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    found = [line.split() for line in listed.splitlines() if f"--shop {folder}" in line and " serve " not in line]
+    return {words[words.index("shopkeeper") + 1]: int(words[0]) for words in found}
 
 
 @contextmanager
@@ -111,7 +122,8 @@ def _wait_until_ready(process: subprocess.Popen[str], url: str) -> None:
     until = time.monotonic() + _STARTS_WITHIN
     while time.monotonic() < until and process.poll() is None:
         try:
-            if httpx.get(f"{url}/readyz", timeout=2).json()["ready"]:
+            # The worker begins last, and few tests need it: they wait for what they need themselves.
+            if httpx.get(f"{url}/readyz", params={"of": ["log", "state", "lake"]}, timeout=2).json()["ready"]:
                 return
         except (httpx.HTTPError, json.JSONDecodeError):
             pass

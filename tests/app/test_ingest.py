@@ -17,6 +17,7 @@ from shopkeeper.collect.accept import accept
 from shopkeeper.collect.door import Door
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.consumed import consumed
+from shopkeeper.storage.erase import Erasing, erase_rows
 from shopkeeper.storage.log import Batch
 from shopkeeper.storage.log_sqlite import SqliteLog
 
@@ -152,6 +153,43 @@ def test_an_id_older_than_the_log_remembers_has_no_second_effect(tmp_path: Path,
         done = Loader(shop, later).load()
     assert (done.events, done.known) == (1, 1)
     assert _ids(shop) == ["id1", "id2"]
+
+
+@pytest.mark.parametrize("hashes", ["as they are", "all equal"])
+def test_ids_that_the_log_forgot_are_known_whatever_happens_to_what_was_noted_of_them(
+    tmp_path: Path, shop: Shop, log: SqliteLog, monkeypatch: pytest.MonkeyPatch, hashes: str
+) -> None:
+    """What is noted only says where to look: too much of it, too little or none gives no wrong answer."""
+    if hashes == "all equal":
+        monkeypatch.setattr("shopkeeper.storage.known_ids._hashes", lambda ids: (7 for _ in ids))
+    old = NOW - timedelta(days=120)
+    known = [_track(number) | {"timestamp": old.isoformat()} for number in range(4)]
+    _send(shop, log, *known, at=old)
+    Loader(shop, log).load()
+    with SqliteLog(tmp_path / "later.db", behind=log.end()) as later:
+        loader = Loader(shop, later)
+        notes = shop.lake.location / "known_ids" / "event"
+        _send(shop, later, known[0], _track(10))
+        assert loader.load().known == 1
+        (note,) = notes.iterdir()
+        assert note.stat().st_size == 4 * 8
+        note.write_bytes(b"short")
+        _send(shop, later, known[1], _track(11))
+        assert Loader(shop, later).load().known == 1
+        note.unlink()
+        _send(shop, later, known[2], _track(12))
+        assert Loader(shop, later).load().known == 1
+        # Another file in the place of the old one, as after a compaction or an erasure.
+        where = "message_id = 'id3'"
+        assert erase_rows(shop.lake, shop.duckdb, Erasing("event", where, {}), {}) == 1
+        _send(shop, later, *known, _track(13))
+        assert loader.load().known == 0, "the log knows three of them by now, and the fourth is gone"
+        assert not note.exists()
+        rows = {Path(file.file_path).stem: file.record_count for file in shop.lake.data_files("event")}
+        noted = {each.stem: each.stat().st_size for each in notes.iterdir()}
+        assert noted == {name: rows[name] * 8 for name in noted}
+        assert sorted(noted.values()) == [8, 8, 8, 24]
+    assert _ids(shop) == ["id0", "id1", "id10", "id11", "id12", "id13", "id2", "id3"]
 
 
 def test_more_known_ids_than_are_loaded_at_once_do_not_stop_the_loader(

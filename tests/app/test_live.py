@@ -14,10 +14,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shopkeeper.app.live import LiveReader, rebuild
+from shopkeeper.app.live import LiveReader, live_lines, rebuild
 from shopkeeper.base.clock import microseconds
 from shopkeeper.base.errors import StorageError
-from shopkeeper.collect.orders import Days, order_lines
+from shopkeeper.collect.orders import Days
 from shopkeeper.identity.link import kind_of
 from shopkeeper.profile.live import decode_live, join
 from shopkeeper.profile.live_view import LiveView, live_view
@@ -29,7 +29,7 @@ from shopkeeper.storage.log_sqlite import SqliteLog
 from shopkeeper.storage.state import State
 
 START = datetime(2026, 3, 1, 4, tzinfo=UTC)
-LINES = partial(order_lines, days=Days("Asia/Shanghai"))
+LINES = partial(live_lines, days=Days("Asia/Shanghai"))
 
 
 def token(prefix: str, number: int) -> str:

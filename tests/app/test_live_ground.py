@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shopkeeper.app.live_ground import live_set_of, reconcile_with_run, shop_ground
+from shopkeeper.app.live_follow import reconcile_with_run
+from shopkeeper.app.live_ground import live_set_of, shop_ground
 from shopkeeper.app.pages.reading import rows, stands_at
 from shopkeeper.app.run import run
 from shopkeeper.app.segment import add_starters
@@ -69,11 +70,12 @@ def _people(shop: Shop) -> dict[str, Person]:
             profile=row,
             lines=[
                 Line(
+                    each["source"],
+                    each["order_id"],
+                    each["line_no"],
                     each["business_day"].toordinal(),
                     microseconds(each["ordered_at"]),
-                    each["source"],
                     each["customer_id"],
-                    each["order_id"],
                     each["product_id"],
                     each["store_id"],
                     ten_thousandths(each["quantity"]),
@@ -119,7 +121,7 @@ def test_the_word_of_the_run_is_kept(tmp_path: Path) -> None:
         add_starters(shop)
         live = live_set_of(shop)
         assert live.segments
-        assert reconcile_with_run(shop, live) == []
+        assert list(reconcile_with_run(shop, live, _DAY)) == []
 
 
 def test_memberships_of_the_first_run_enter_the_stream(tmp_path: Path) -> None:
@@ -139,12 +141,15 @@ def test_memberships_of_the_first_run_enter_the_stream(tmp_path: Path) -> None:
         run(made)
     with Shop.open(tmp_path / "shop", clock=lambda: clock) as shop:
         live = live_set_of(shop)
-        (found,) = reconcile_with_run(shop, live)
+        (found,) = reconcile_with_run(shop, live, _DAY)
         assert (found.segment, found.people, found.different, found.changes) == ("late", 4, 4, 4)
-        (again,) = reconcile_with_run(shop, live)
+        (again,) = reconcile_with_run(shop, live, _DAY)
         assert (again.different, again.changes) == (0, 0)
         entered = shop.state.live_segments.changes("late")
         assert {(each.person_id, each.kind, each.cause) for each in entered} == {
             (f"till:c{who}", "entered", "run") for who in range(4)
         }
-        assert shop.state.live_segments.next_due() == end_of_day(date(2026, 4, 1), "Asia/Shanghai")
+        assert shop.state.live_segments.next_due() is None
+        (turned,) = reconcile_with_run(shop, live, _DAY + timedelta(days=1))
+        assert (turned.different, turned.changes, turned.looked_at) == (0, 0, 2)
+        assert shop.state.live_segments.due(clock, 9) == [("late", "till:c2"), ("late", "till:c3")]

@@ -40,7 +40,7 @@ def _live(state: State, rules: dict[str, str] = _RULES) -> LiveSet:
 
 
 def _line(at: datetime) -> Line:
-    return Line(at.date().toordinal(), microseconds(at), "till", "1", f"o{at}", "milk", "1", 10_000, 30_000)
+    return Line("till", f"o{at}", 1, at.date().toordinal(), microseconds(at), "1", "milk", "1", 10_000, 30_000)
 
 
 def _view(at: datetime) -> Happening:
@@ -133,9 +133,25 @@ def test_the_word_of_the_run_holds_for_its_instant(state: State) -> None:
         ("buyers", "d", "entered", "run"),
     ]
     assert reconcile(state, live, "buyers", {"a", "d"}, end, after + timedelta(hours=1), {}).changes == 0
-    next_midnight = end + timedelta(days=1)
-    assert ("buyers", "d") in state.live_segments.due(next_midnight, 10)
-    assert ("buyers", "d") not in state.live_segments.due(next_midnight - timedelta(seconds=1), 10)
+    now = after + timedelta(hours=2)
+    look = {"touched": {"e", "a"}, "turned": {"a"}, "unknown": {"f"}}
+    found = reconcile(state, live, "buyers", {"a", "d", "e"}, end, now, {}, **look)
+    assert (found.different, found.changes, found.looked_at) == (1, 0, 2)
+    assert {pair for pair in state.live_segments.due(now, 10) if pair[0] == "buyers"} == {
+        ("buyers", "a"),
+        ("buyers", "e"),
+    }
+
+
+def test_who_became_part_of_another_leaves(state: State) -> None:
+    live = _live(state)
+    bought = frozenset({"order_line"})
+    take_turn(state, live, [Touched(Person(person_id="p", lines=[_line(_NOON)]), bought)], _NOON, {})
+    now = _NOON + timedelta(hours=1)
+    whole = Touched(Person(person_id="q", lines=[_line(_NOON)]), frozenset({"*"}), formerly=frozenset({"p"}))
+    assert take_turn(state, live, [whole], now, {}) == 2
+    assert _said(state)[1:] == [("buyers", "p", "left", "merged"), ("buyers", "q", "entered", "event")]
+    assert {who for _, who in state.live_segments.due(_NOON + timedelta(days=400), 10)} == {"q"}
 
 
 def test_who_is_in_a_segment_that_is_put_away_leaves(state: State) -> None:

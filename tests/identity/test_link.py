@@ -4,12 +4,13 @@ import random
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkeeper.base.clock import microseconds
 from shopkeeper.identity.book import Book
-from shopkeeper.identity.link import kind_of, link, rank, record_id
+from shopkeeper.identity.link import Known, Loaded, kind_of, link, link_loaded, rank, record_id
 from shopkeeper.schema.event import Event, EventType, Identifier
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -53,12 +54,32 @@ def event(
     )
 
 
-def linked(events: Iterable[Event]) -> dict[str, str]:
+def loaded(customer: str, *tokens: str, source: str = "till", minute: int = 0) -> Loaded:
+    at = START + timedelta(minutes=minute)
+    return Loaded(source, customer, tokens, at.toordinal(), at.toordinal(), microseconds(at))
+
+
+def linked(happened: Iterable[Event | Loaded]) -> dict[str, str]:
+    """Who each identifier is, each event and record coming by itself: what the map knows is all that stays."""
+    people: dict[str, str] = {}
     book = Book(())
-    for each in events:
-        at = each.occurred_at
-        book.add(link(each, book.known), each.source, microseconds(at), at.toordinal(), verified=each.is_verified)
+    for each in happened:
+        if isinstance(each, Loaded):
+            own = record_id(each.source, each.customer_id)
+            book.add_record(link_loaded(each), each, people.get(own, own))
+        else:
+            at = each.occurred_at
+            book.add(link(each, book.known), each.source, microseconds(at), at.toordinal(), verified=each.is_verified)
+        changes = book.changes()
+        into = {one.person_id: one.into_id for one in changes.merges}
+        people = {record: into.get(person, person) for record, person in people.items()} | into
+        people |= {one.record_id: one.person_id for one in changes.moved}
+        book = Book(one for one in _kept(book))
     return {name: book.person(name) for name in book.known}
+
+
+def _kept(book: Book) -> Iterable[Known]:
+    return [msgspec.structs.replace(one, person_id=book.person(name)) for name, one in book.known.items()]
 
 
 def test_a_record_is_the_user_else_the_browser_else_what_names_somebody() -> None:
@@ -111,6 +132,32 @@ def test_a_merged_person_keeps_the_id_of_a_loaded_record() -> None:
     assert min((f"web:{BROWSER}", f"web:{PHONE}"), key=rank) == f"web:{PHONE}"
 
 
+def test_a_record_of_a_file_takes_in_what_was_seen_with_it() -> None:
+    member = loaded("007", PHONE, CARD, BROWSER)
+    assert set(linked([member]).values()) == {"till:007"}
+    paid = event(user=ANN, more=[PHONE], verified=True, source="app", minute=1)
+    for both in ([member, paid], [paid, member]):
+        assert set(linked(both).values()) == {"till:007"}
+    assert set(linked([member, loaded("9", PHONE, source="crm")]).values()) == {"crm:9"}
+
+
+def test_a_record_that_only_its_phone_names_is_who_has_the_phone() -> None:
+    ticket, paid = loaded(PHONE, PHONE), event(user=ANN, more=[PHONE], verified=True, source="app")
+    assert linked([ticket, paid]) == {PHONE: f"app:{ANN}", ANN: f"app:{ANN}"}
+
+
+def test_a_file_is_proof_where_a_browser_is_none() -> None:
+    member, claim = loaded("007", PHONE), event(user=ANN, more=[PHONE], kind="identify")
+    for both in ([member, claim], [claim, member]):
+        assert linked(both) == {PHONE: "till:007", ANN: f"web:{ANN}"}
+
+
+def test_browsers_and_devices_of_a_file_link_nobody_by_themselves() -> None:
+    assert linked([loaded("1", BROWSER), loaded("2", BROWSER, DEVICE)]) == {}
+    people = linked([loaded("1", PHONE, BROWSER), loaded("2", CARD, BROWSER, minute=1)])
+    assert people == {PHONE: "till:1", BROWSER: "till:1", CARD: "till:2"}
+
+
 TOKENS = [ANN, BOB, MEMBER, PHONE, CARD, BROWSER, DEVICE]
 USERS = st.sampled_from([ANN, BOB, MEMBER, PHONE, None, None])
 EVENTS = st.lists(
@@ -129,9 +176,24 @@ EVENTS = st.lists(
 )
 
 
-@given(EVENTS, st.randoms(use_true_random=False))
-def test_any_order_of_events_gives_the_same_persons(events: list[Event], chance: random.Random) -> None:
-    expected = linked(events)
-    shuffled = events * 2
+RECORDS = st.lists(
+    st.builds(
+        lambda customer, tokens, source, minute: loaded(customer, *tokens, source=source, minute=minute),
+        st.sampled_from(["1", "2", PHONE, CARD]),
+        st.lists(st.sampled_from([MEMBER, PHONE, CARD, DEVICE, BROWSER]), max_size=3, unique=True),
+        st.sampled_from(["till", "crm"]),
+        st.integers(0, 5),
+    ),
+    max_size=4,
+)
+
+
+@given(EVENTS, RECORDS, st.randoms(use_true_random=False))
+def test_any_order_of_events_and_records_gives_the_same_persons(
+    events: list[Event], records: list[Loaded], chance: random.Random
+) -> None:
+    happened = [*events, *records]
+    expected = linked(happened)
+    shuffled = happened * 2
     chance.shuffle(shuffled)
     assert linked(shuffled) == expected

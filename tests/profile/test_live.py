@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkeeper.base.clock import microseconds
-from shopkeeper.profile.live import Keep, LineTouch, LiveState, Touch, decode_live, encode_live, join
+from shopkeeper.profile.live import Keep, Line, LiveState, Touch, decode_live, encode_live, join
 from shopkeeper.profile.live_touch import touch_of
 from shopkeeper.profile.live_view import CartItem, Coupon, LiveView, lines_of, live_view
 from shopkeeper.schema.event import Event
@@ -25,8 +25,8 @@ def touch(number: int, at: int, name: str = "Product Viewed", **more: object) ->
     return Touch(at=at, id=number.to_bytes(12, "big"), offset=number + 1, type="track", name=name, **more)  # type: ignore[arg-type]
 
 
-def line(order: str, number: int = 1, *, day: int = TODAY, quantity: int = 10_000, net: int = 50_000) -> LineTouch:
-    return LineTouch("till", order, number, day, NOON, "mb_1", "milk", "s1", quantity, net)
+def line(order: str, number: int = 1, *, day: int = TODAY, quantity: int = 10_000, net: int = 50_000) -> Line:
+    return Line("till", order, number, day, NOON, "mb_1", "milk", "s1", quantity, net)
 
 
 @st.composite
@@ -161,3 +161,20 @@ def test_a_touch_is_what_the_event_said() -> None:
     assert made.id == touch_of(event, 8).id
     other = msgspec.structs.replace(event, source="app")
     assert made.id != touch_of(other, 7).id
+
+
+def test_a_refund_that_names_no_goods_takes_its_order_back_whatever_came_first() -> None:
+    order = touch(1, NOON - 2 * MINUTE, "Order Completed", lines=(line("o1"), line("o1", 2, net=7)))
+    head = Line("till", "r1", 0, TODAY, NOON, "mb_1", "", "web", 0, 0)
+    refund = touch(2, NOON - MINUTE, "Order Refunded", returned="o1", refund=head)
+    early = touch(0, NOON - 3 * MINUTE, "Order Refunded", returned="o1", refund=head)
+    taken = [
+        Line("till", "r1", number, TODAY, NOON, "mb_1", "milk", "s1", -10_000, -net)
+        for number, net in ((1, 50_000), (2, 7))
+    ]
+    for touches in ([order, refund], [early, order]):
+        assert [each for each in lines_of(touches) if each.quantity < 0] == taken
+        assert view(*touches).rfm.monetary[30] == 0
+    assert lines_of([refund]) == []
+    assert lines_of([refund], known=order.lines) == taken
+    assert join([join((), [refund])], [order]).touches() == [order, refund]

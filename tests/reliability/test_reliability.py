@@ -11,6 +11,7 @@ import pytest
 
 from reliability.cuts import Recording, cut, recorded
 from reliability.door import ROOT, Door, ServiceDoor, environment
+from reliability.erased import erased
 from reliability.failing_sync import failing
 from reliability.flood import flooded
 from reliability.full_disk import can_mount, filled, small_disk
@@ -66,6 +67,17 @@ def test_control_acknowledging_before_writing_is_found_out_by_kills(doors: Doors
 
 def test_control_forgotten_ids_are_found_out_by_honest_senders(doors: Doors) -> None:
     assert killed(doors("forgetful"), kills=2, seed=1).doubled > 0
+
+
+def test_what_is_erased_or_trimmed_is_done_or_not_done_whatever_is_killed(doors: Doors) -> None:
+    found = erased(doors(), kills=3, seed=1)
+    assert found.answered > 20
+    assert found.trimmed >= 2
+    assert found.holds, found
+
+
+def test_control_an_erasure_in_two_commits_is_found_out_by_kills(doors: Doors) -> None:
+    assert erased(doors("halving"), kills=2, seed=1).damaged > 0
 
 
 @pytest.mark.usefixtures("traced")

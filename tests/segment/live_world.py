@@ -226,11 +226,12 @@ def person_of(world: World, who: str, known: Row) -> Person:
 
 def _line(row: Row) -> Line:
     return Line(
+        row["source"],
+        row["order_id"],
+        row["line_no"],
         row["business_day"].toordinal(),
         microseconds(row["ordered_at"]),
-        row["source"],
         row["customer_id"],
-        row["order_id"],
         row["product_id"],
         row["store_id"],
         ten_thousandths(row["quantity"]),

@@ -66,7 +66,7 @@ def test_nothing_changes_before_the_timer_rings(found: Lived, trees: list[Node],
 
 def _line(day: datetime, *, quantity: int = 1) -> Line:
     at = microseconds(day)
-    return Line(day.date().toordinal(), at, "till", "1", f"o{at}", "milk", "1", quantity * 10_000, 30_000)
+    return Line("till", f"o{at}", 1, day.date().toordinal(), at, "1", "milk", "1", quantity * 10_000, 30_000)
 
 
 def _due(line: str, person: Person, now: datetime) -> datetime | None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shopkeeper.storage.log import Batch, Entry, Outcome, Refusal, Stored, Traffic
+from shopkeeper.storage.log import Batch, Entry, Erasure, Outcome, Refusal, Stored, Traffic
 from shopkeeper.storage.log_client import LogClient
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.log_service import Limits, LogService
@@ -64,6 +64,12 @@ class ServedLog:
 
     def trim(self, through: int) -> int:
         return self.run(self.client.trim(through))
+
+    def begin(self) -> int:
+        return self._reader.begin()
+
+    def erase(self, erasures: Sequence[Erasure]) -> list[int]:
+        return self.run(self.client.erase(erasures))
 
     def traffic(self, since: int) -> list[Traffic]:
         return self._reader.traffic(since)

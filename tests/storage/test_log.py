@@ -8,11 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkeeper.base.errors import UsageError
-from shopkeeper.storage.log import MOST_ENTRIES, Batch, Entry, Log, Outcome, Refusal, Status, Traffic, offset_of
+from shopkeeper.storage.log import (
+    MOST_ENTRIES,
+    Batch,
+    Entry,
+    Erasure,
+    Log,
+    Outcome,
+    Refusal,
+    Status,
+    Traffic,
+    offset_of,
+    place_of,
+)
+from shopkeeper.storage.log_row import mark_of
 from shopkeeper.storage.log_sqlite import SqliteLog
 from tests.storage.log_parts import DAY, NOON, ServedLog, batch, entry
 
-ACCEPTED, DUPLICATE, DIFFERENT = (bytes([status]) for status in Status)
+ACCEPTED, DUPLICATE, DIFFERENT, _ = (bytes([status]) for status in Status)
 
 
 def opened(kind: str, folder: Path) -> Log:
@@ -122,6 +135,47 @@ def test_what_is_trimmed_is_gone_but_its_ids_and_the_position_stay(log: Log) -> 
     again = log.append([batch(*(f"a{number}" for number in range(12)))])
     assert again == [Outcome(0, DUPLICATE * 12)]
     assert log.append([batch("new")]) == [Outcome(13, ACCEPTED)]
+
+
+def test_it_begins_with_what_was_not_trimmed(log: Log) -> None:
+    assert log.begin() == 1
+    for number in range(3):
+        log.append([batch(f"a{number}")])
+    log.trim(1)
+    assert log.begin() == 2
+    log.trim(3)
+    assert log.begin() == 4
+
+
+def test_what_is_erased_is_gone_its_ids_stay_known_and_the_rest_stands_as_it_was(kind: str, short_path: Path) -> None:
+    log = opened(kind, short_path)
+    log.append([batch("a", "b", "c", refused=["r1", "r2"]), batch("d")])
+    first, second = log.read(0)
+    others = Erasure(1, mark_of(first), (0,), ((2, b'"less"'),), ("r1",), b"")
+    assert log.erase([others, Erasure(2, mark_of(second), (0,))]) == []
+    one, two = log.read(0)
+    assert [place_of(offset) for offset in one.offsets] == [(1, 1), (1, 2)]
+    assert [(each.message_id, each.body) for each in one.entries] == [("b", b'{"c":""}'), ("c", b'"less"')]
+    assert ([each.refused_id for each in one.refusals], one.sealed) == (["r2"], b"")
+    assert (two.position, two.entries, two.sealed) == (2, (), b"sealed")
+    assert (log.end(), log.begin()) == (2, 1)
+    assert log.append([batch("a", "b", "c", "d")]) == [Outcome(0, DUPLICATE * 4)]
+    log.close()
+    log = opened(kind, short_path)
+    assert log.read(0) == [one, two]
+    assert log.append([batch("a", "b", "c", "d", "e")]) == [Outcome(3, DUPLICATE * 4 + ACCEPTED)]
+    log.close()
+
+
+def test_a_batch_that_changed_since_it_was_read_is_left_and_told(log: Log) -> None:
+    log.append([batch("a", "b"), batch("c")])
+    first, second = log.read(0)
+    assert log.erase([Erasure(1, mark_of(first), (0,))]) == []
+    assert log.erase([Erasure(1, mark_of(first), (1,)), Erasure(2, mark_of(second), (0,))]) == [1]
+    assert ids(log) == ["b"]
+    log.trim(1)
+    assert log.erase([Erasure(1, bytes(16), (1,))]) == []  # gone is gone
+    assert log.erase([]) == []
 
 
 @pytest.mark.parametrize("is_trimmed", [False, True])

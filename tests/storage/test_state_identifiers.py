@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from shopkeeper.storage.state import State
+from shopkeeper.storage.state.consents import ConsentChange
+from shopkeeper.storage.state.flags import NO_AUTOMATED_DECISIONS, FlagChange
 from shopkeeper.storage.state.identifiers import Identified, RecordOf
 
 DAY = date(2026, 3, 1)
@@ -60,3 +62,47 @@ def test_what_an_identifier_claimed_follows_it(state: State, now: datetime) -> N
     assert {each.person_id for each in state.identifiers.known(["ph_1", "ck_1"])} == {"web:ph_1"}
     assert state.identifiers.records("web:ph_1") == ["web:ck_1", "web:ph_1"]
     assert state.identifiers.records("web:us_a") == ["web:us_a"]
+
+
+def test_the_version_counts_moves_and_the_mark_says_what_was_read(state: State, now: datetime) -> None:
+    assert (state.identifiers.version(), state.identifiers.seeded()) == (0, 0)
+    state.identifiers.keep([one("us_a", "web:us_a")])
+    assert state.identifiers.version() == 0
+    state.identifiers.merge([("web:us_a", "till:7"), ("till:9", "till:7")], now=now)
+    moved = state.identifiers.version()
+    assert moved > 0
+    state.identifiers.merge([("till:9", "till:7")], now=now + timedelta(hours=1))
+    assert state.identifiers.version() == moved
+    assert state.identifiers.records("till:7") == ["till:7", "till:9", "web:us_a"]
+    assert state.identifiers.forget([], ["till:9"]) == 0
+    assert state.identifiers.version() > moved
+    assert list(state.identifiers.tokens()) == ["us_a"]
+    for snapshot in (2**62, 5):
+        state.identifiers.note_seeded(snapshot)
+        assert state.identifiers.seeded() == snapshot
+
+
+def test_one_at_a_time_changes_the_map(state: State) -> None:
+    with state.identifiers.alone_seeding(waits=False) as first, state.identifiers.alone():
+        assert first
+        with state.identifiers.alone_seeding(waits=False) as second:
+            assert not second
+    with state.identifiers.alone_seeding(waits=True) as third:
+        assert third
+
+
+def test_what_was_said_under_any_name_holds_for_the_one_person(state: State, now: datetime) -> None:
+    said = ConsentChange("web:us_a", "marketing", "sms", False, "web", "us", now, now)  # noqa: FBT003 - a record
+    other = replace(said, person_id="till:7", granted=True, occurred_at=now - timedelta(days=1))
+    state.consents.add([said, other])
+    state.flags.add(FlagChange("web:us_a", NO_AUTOMATED_DECISIONS, True, "web", "us", now, now))  # noqa: FBT003 - a record
+    last = state.consents.last("till:7", "marketing", "sms", until=now)
+    assert last is not None
+    assert last.granted
+    state.identifiers.merge([("web:us_a", "till:7")], now=now)
+    for name in ("till:7", "web:us_a"):
+        assert state.consents.last(name, "marketing", "sms", until=now) == said
+        assert state.consents.of(name) == [said, other]
+        assert state.flags.is_set(name, NO_AUTOMATED_DECISIONS)
+    assert {row[0] for batch in state.consents.batches() for row in batch} == {"till:7"}
+    assert state.flags.all_set(NO_AUTOMATED_DECISIONS) == {"till:7"}

@@ -28,7 +28,7 @@ def test_a_turn_is_kept_whole(state: State, now: datetime) -> None:
     assert (live.next_due(), set(live.in_segment("buyers"))) == (None, {"b"})
     assert live.changes("buyers", after=2) == [Change("buyers", 1, "a", "left", due, "event", 3)]
     assert live.changes("buyers", people=["b"]) == [Change("buyers", 1, "b", "entered", now, "event", 2)]
-    assert live.moved_since("buyers", now) == {"a": True}
+    assert live.moved_since("buyers", now, 1) == {"a": True}
 
 
 def test_what_is_so_already_is_no_change(state: State, now: datetime) -> None:

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from shopkeeper.app.shop import Shop, open_shop
 from shopkeeper.web import create_app
 from tests import shop as shops
+from tests.web.door import open_front_door
 
 T = TypeVar("T")
 CHROMIUM = shutil.which("chromium")
@@ -56,6 +57,12 @@ def serving(shop: Shop) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def shopper(shop: Shop) -> str:
+    """Somebody known from the events of a day at the front door alone."""
+    return open_front_door(shop)
 
 
 @pytest.fixture(scope="session")

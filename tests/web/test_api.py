@@ -1,11 +1,20 @@
 import json
+import time
 from collections import Counter
 
 import httpx
+import msgspec
 import pytest
 
+from shopkeeper.app.api_key import create_key, revoke_key
+from shopkeeper.app.audit import AuditRow
 from shopkeeper.app.model import list_models
+from shopkeeper.app.pages.person import person_page
+from shopkeeper.app.pages.personal import masked_fields
+from shopkeeper.app.pages.scores import scores_of
+from shopkeeper.app.person import Persons
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.traces import mark_of
 from shopkeeper.storage.state.live_segments import NewChange, Turn
 from tests.web.conftest import token
 
@@ -125,12 +134,15 @@ def test_the_description_of_the_api_is_there(visitor: httpx.Client) -> None:
     found = visitor.get("/api/openapi.json").json()
     assert json.dumps(found).count("person_id")
     assert "/api/v1/segments/preview" in found["paths"]
-    assert not [path for path in found["paths"] if not path.startswith("/api/") and path not in ("/healthz", "/readyz")]
+    others = {"/healthz", "/readyz", "/metrics", "/sa", "/mp/collect", "/hooks/{key_id}"}
+    assert not [path for path in found["paths"] if not path.startswith(("/api/", "/v1/")) and path not in others]
 
 
 def test_health_is_told_to_anybody(visitor: httpx.Client) -> None:
     assert visitor.get("/healthz").json() == {"status": "ok"}
-    assert visitor.get("/readyz").json() == {"ready": True, "dependencies": {"lake": "ok", "state": "ok"}}
+    answer = visitor.get("/readyz", params={"of": ["lake", "state"]})
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "dependencies": {"lake": "ok", "state": "ok"}})
+    assert visitor.get("/readyz", params={"of": "secrets"}).status_code == 422
 
 
 def test_changes_of_a_segment_come_behind_a_cursor(client: httpx.Client, shop: Shop) -> None:
@@ -172,3 +184,54 @@ def test_the_faults_of_a_rule_are_in_the_language_that_is_asked_for(client: http
     client.headers["accept-language"] = "fr"
     answer = _post(client, "/api/v1/segments/preview", {"tree": {"trait": "nothing", "op": "=", "value": 1}})
     assert "there is no trait" in answer.json()["errors"][0]["message"]
+
+
+def test_the_serving_set_tells_of_a_person_what_the_lake_tells(client: httpx.Client, shop: Shop) -> None:
+    listed = client.get("/api/v1/persons", params={"limit": 25}).json()["people"]
+    persons, scored = Persons(shop), 0
+    for person_id in (each["person_id"] for each in listed):
+        found = persons.document(person_id, with_scores=True)
+        assert found is not None, "the run made a serving set"
+        page = person_page(shop, person_id)
+        assert (found["person_id"], found["as_of"]) == (page.person_id, page.as_of)
+        assert tuple(found["records"]) == page.records
+        assert tuple(found["personal"]) == masked_fields(shop, person_id)
+        assert tuple(found["scores"]) == scores_of(shop, person_id)
+        assert _as_json(found["traits"]) == _as_json(dict(page.traits))
+        ever = {name: found["now"][name]["ever"] for name in ("orders", "monetary")}
+        assert ever == {"orders": page.traits["orders_ever"], "monetary": page.traits["monetary_ever"]}
+        assert found["now"]["last_purchase_on"] == page.traits["last_purchase_on"]
+        scored += len(found["scores"])
+    assert scored
+
+
+def _as_json(value: object) -> object:
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def test_a_key_gets_at_once_what_the_route_gives_and_leaves_the_same_row(
+    client: httpx.Client, address: str, shop: Shop
+) -> None:
+    person = client.get("/api/v1/persons", params={"limit": 1}).json()["people"][0]["person_id"]
+    path = f"/api/v1/persons/{person}"
+    key, secret = create_key(shop, ["people.read"], name="looks at persons")
+    blind = create_key(shop, ["report.read"])[1]
+    with httpx.Client(base_url=address, headers={"authorization": f"Bearer {secret}"}, timeout=60) as program:
+        # The first look notes that the key was used, and goes by the route; the second is answered before it.
+        answers = [program.get(path) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert answers[0].json() == answers[1].json() == client.get(path).json() | {"scores": []}
+        first, second = ({*answer.headers} - {"content-encoding", "vary"} for answer in answers)
+        assert first == second
+        assert program.get("/api/v1/persons/nobody").status_code == 404
+        assert program.get(path, headers={"authorization": f"Bearer {blind}"}).status_code == 403
+        revoke_key(shop, key.id)
+        assert program.get(path).status_code == 401
+    wanted, until = 2, time.monotonic() + 10
+    rows: list[AuditRow] = []
+    while len(rows) < wanted and time.monotonic() < until:
+        rows = [row for row in shop.state.audit.newest(limit=50) if row.who == "key looks at persons"]
+        time.sleep(0.05)
+    assert [(row.what, row.target, row.detail) for row in rows] == [
+        ("people.read", mark_of(shop, person), {"method": "GET", "route": "/api/v1/persons/{person_id}"})
+    ] * wanted

@@ -40,6 +40,11 @@ PAGES = (
     "/data/jobs",
     "/data/dictionary",
     "/upload",
+    "/keys",
+    "/users",
+    "/web-hooks",
+    "/consent-texts",
+    "/audit",
 )
 CHARTS = ("/", "/people/complete_journey:8", "/models/response", "/segments/overlap", "/data/lineage")
 PICTURED = {

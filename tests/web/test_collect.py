@@ -4,7 +4,9 @@ import base64
 import gzip
 import hmac
 import json
+import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,6 +19,7 @@ import pytest
 from shopkeeper.app.api_key import create_key
 from shopkeeper.app.hook import hook_secret
 from shopkeeper.app.shop import open_shop
+from shopkeeper.app.vault_keys import retire, rotate, sealed_by
 from tests.canary import EMAILS, NAMES, PHONES, found_in
 from tests.service import Running, running
 
@@ -267,3 +270,44 @@ def _wait_until_loaded(service: Running, within: float = 30.0) -> None:
 def _in_lake(folder: Path) -> set[tuple[str, str]]:
     with open_shop(folder) as shop:
         return set(shop.query("SELECT source, message_id FROM event").fetchall())
+
+
+def test_the_vaults_key_rotates_while_events_come_and_nothing_of_anybody_is_lost(service: Running) -> None:
+    """Raw identifiers come with every event; the service runs on with the new key and never hears of a restart."""
+    ended, sent = threading.Event(), 0
+
+    def send() -> None:
+        nonlocal sent
+        while not ended.is_set():
+            message = {"traits": {"phone": f"1390000{sent:04}"}, "userId": f"rotated-{sent}"}
+            assert service.post("/v1/identify", message).json()["accepted"] == 1
+            sent += 1
+
+    sender = threading.Thread(target=send)
+    with open_shop(service.folder) as shop:
+        old = shop.sealing.key_id
+        sender.start()
+        done = rotate(shop)
+        time.sleep(0.5)  # some come after it
+        ended.set()
+        sender.join()
+        phones = [shop.tokens.token("phone", f"+861390000{number:04}") for number in range(sent)]
+        until = time.monotonic() + 20
+        while (needed := sealed_by(shop).keys() - {done.key_id}) or len(shop.vault.reveal_many(phones)) < sent:
+            assert time.monotonic() < until, needed
+            time.sleep(0.1)
+        file = service.folder / "keys" / "vault.key"
+        os.utime(file, (file.stat().st_mtime - 120,) * 2)
+        assert retire(shop).retired == (old,)
+    assert sent > 5
+    message = {"traits": {"phone": "13911112222"}, "userId": "after"}
+    assert service.post("/v1/identify", message).json()["accepted"] == 1
+    with open_shop(service.folder) as shop:
+        token = shop.tokens.token("phone", "+8613911112222")
+        until = time.monotonic() + 20
+        while not shop.vault.reveal_many([token]):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert shop.vault.reveal_many(phones) == {
+            token: f"+861390000{number:04}" for number, token in enumerate(phones)
+        }

@@ -12,7 +12,7 @@ __all__ = ["COLLECT", "SCOPES", "USER_KINDS", "ApiKey", "create_key", "list_keys
 
 COLLECT = "collect"
 SCOPES = (COLLECT, *sorted(KEY_SCOPES))
-"""What a key may do: `collect` takes events in; the others are permissions that routes of `/api/v1` ask for."""
+"""What a key may do: `collect` takes events in; the others are permissions that `/api/v1` and `/metrics` ask for."""
 
 USER_KINDS = ("user", "member_no")
 

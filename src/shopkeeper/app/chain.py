@@ -58,6 +58,7 @@ def _identifiers(shop: Shop, file: Path) -> int:
         rows = given.filter(pc.equal(given["kind"], kind))
         done = shop.tokens.tokenise(kind, rows["value"])
         rows = rows.append_column("token", done.tokens).append_column("raw", done.normalised)
+        rows = rows.append_column("is_loaded", pa.repeat(True, rows.num_rows))  # noqa: FBT003 - the value
         rows = rows.filter(pc.is_valid(rows["token"]))
         subjects = [
             subject(*pair) for pair in zip(rows["source"].to_pylist(), rows["customer_id"].to_pylist(), strict=True)

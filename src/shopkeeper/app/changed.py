@@ -18,6 +18,7 @@ _PRODUCTS = "product_fact"
 _PERSONS = "person"
 _BASKETS = "basket"
 _CUSTOMERS = "customer"
+_MERGES = "person_merge"
 
 _PRODUCT_IDS = Table("changed_product", "one changed product", (Column("product_id", Type.STRING, "It"),), ())
 _RECORD = ("source", "customer_id")
@@ -117,7 +118,7 @@ def people_to_redo(
 
 
 def has_other_records(shop: Shop, old: Mapping[str, int], new: Mapping[str, int]) -> bool | None:
-    """Says whether a customer record came or went since an older state; None where that state is gone.
+    """Says whether a customer record came, went or was linked since an older state; None where that state is gone.
 
     Records are those of `customer` and those that only baskets name.
 
@@ -128,7 +129,7 @@ def has_other_records(shop: Shop, old: Mapping[str, int], new: Mapping[str, int]
     """
     if old.keys() != new.keys() or any(not _still_there(shop, name, old) for name in old):
         return None
-    if old.get(_CUSTOMERS) != new.get(_CUSTOMERS):
+    if any(old.get(name) != new.get(name) for name in (_CUSTOMERS, _MERGES)):
         return True
     left, came = moved_keys(shop.lake, shop.duckdb, _BASKETS, _RECORD, old[_BASKETS], new[_BASKETS])
     known = Query.from_sql(_NOT_KNOWN, name="records that came", inputs=(_RECORDS,))

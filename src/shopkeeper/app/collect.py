@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -12,17 +13,18 @@ import msgspec
 from shopkeeper.app.api_key import COLLECT
 from shopkeeper.app.event_log import client_of
 from shopkeeper.app.hook import hook_messages
+from shopkeeper.app.plan_file import PlanFile
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import ForbiddenError
 from shopkeeper.collect.accept import accept
 from shopkeeper.collect.clean import Cleaner
 from shopkeeper.collect.door import Door
-from shopkeeper.collect.plan import FILE_NAME, Plan, read_plan
+from shopkeeper.collect.plan import Plan
 from shopkeeper.collect.sealed import seal
 from shopkeeper.storage.log import Batch, Entry, Outcome, Status
 from shopkeeper.storage.state.api_keys import ApiKey, looks_like_key
 
-__all__ = ["Answer", "Reception", "Result", "Sender", "read_shop_plan", "reception_of"]
+__all__ = ["Answer", "Reception", "Result", "Sender", "reception_of"]
 
 _KEY_SECONDS = timedelta(seconds=5)
 """A revoked key may still be taken for so long."""
@@ -88,10 +90,10 @@ class Reception:
     Args:
         shop: The shop: its keys, tokens, tracking plan and settings.
         log: Where batches go.
-        plan: The tracking plan.
+        plan: Gives the tracking plan of the moment.
     """
 
-    def __init__(self, shop: Shop, log: Keeps, plan: Plan) -> None:
+    def __init__(self, shop: Shop, log: Keeps, plan: Callable[[], Plan]) -> None:
         self._shop = shop
         self._log = log
         self._plan = plan
@@ -165,7 +167,7 @@ class Reception:
             now,
             is_browser=sender.is_browser,
             user_kind=sender.user_kind,
-            plan=self._plan,
+            plan=self._plan(),
             currency=self._shop.settings.chain.currency,
             is_live=is_live,
             cleaner=self._cleaner,
@@ -183,23 +185,32 @@ class Reception:
         await asyncio.to_thread(self._shop.state.api_keys.used, {sender.key_id: now})
 
 
-def reception_of(shop: Shop) -> Reception:
-    """Opens the reception of a shop: reads its tracking plan, and sends to the process that writes its log.
+class _Timed:
+    """Sends to the log, and tells how long it took until a batch was durable."""
+
+    def __init__(self, log: Keeps, timed: Callable[[float], None]) -> None:
+        self._log = log
+        self._timed = timed
+
+    async def append(self, batch: Batch) -> Outcome:
+        """Has a batch kept and returns once it is durable."""
+        began = time.perf_counter()
+        outcome = await self._log.append(batch)
+        self._timed(time.perf_counter() - began)
+        return outcome
+
+
+def reception_of(shop: Shop, *, timed: Callable[[float], None] = lambda _: None) -> Reception:
+    """Opens the reception of a shop: it follows its tracking plan, and sends to the process that writes its log.
+
+    Args:
+        shop: The shop.
+        timed: Told how many seconds each batch took until it was durable.
 
     Raises:
         FaultsError: The tracking plan is wrong.
     """
-    return Reception(shop, client_of(shop), read_shop_plan(shop))
-
-
-def read_shop_plan(shop: Shop) -> Plan:
-    """Reads the tracking plan of a shop; one without a plan allows all.
-
-    Raises:
-        FaultsError: It is wrong.
-    """
-    file = shop.folder / FILE_NAME
-    return read_plan(file.read_text(encoding="utf-8") if file.exists() else None, str(file))
+    return Reception(shop, _Timed(client_of(shop), timed), PlanFile(shop.folder).plan)
 
 
 def _sender(key: ApiKey | None) -> Sender | None:

@@ -11,6 +11,7 @@ from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_person, mark_of, records_of
 from shopkeeper.base.errors import UsageError
 from shopkeeper.collect.people import subject
+from shopkeeper.identity.link import record_id
 from shopkeeper.privacy.consent import Ledger, Standing
 from shopkeeper.privacy.gate import Gate, Recipient
 from shopkeeper.schema.consent import SAMPLE_SOURCE
@@ -201,7 +202,7 @@ def _sample_changes(shop: Shop, records: Iterator[tuple[str, str]]) -> Iterator[
     at, language = now(shop), shop.settings.chain.language
     begun = datetime(2017, 1, 1, tzinfo=UTC)
     for source, customer_id in records:
-        person = person_id_of(source, customer_id)
+        person = record_id(source, customer_id)
         for channel in _SAMPLE_CHANNELS:
             drawn = hashlib.sha256(f"{person} {channel}".encode()).digest()
             if drawn[0] % 100 >= _GIVEN:
@@ -222,11 +223,6 @@ def _sample_changes(shop: Shop, records: Iterator[tuple[str, str]]) -> Iterator[
                     evidence={"sample": "made up"},
                     message_id=f"sample {person} {channel} {granted}",
                 )
-
-
-def person_id_of(source: str, customer_id: str) -> str:
-    """The id that a record has as a person of its own, as `identity/person.sql` writes it."""
-    return f"{source.replace('%', '%25').replace(':', '%3A')}:{customer_id}"
 
 
 def _keep_texts(shop: Shop, version: str) -> None:

@@ -15,6 +15,7 @@ from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.state import State
 from shopkeeper.storage.state.content import TableContent
 from shopkeeper.storage.state.forget import forget_persons, persons_known
+from shopkeeper.storage.state.identifiers import Identifiers
 
 __all__ = ["Backup", "backup", "restore"]
 
@@ -68,6 +69,8 @@ def restore(file: Path, folder: Path, *, tombstones: Path | None = None) -> Back
         State.restore(copy, url, contents)
         for found in erased:
             with State.open(url) as state:
+                _forget_map(state.identifiers, found)
+                # It writes the file anew, so that nothing is left of either.
                 forget_persons(state.database, found.persons(persons_known(state.database)))
 
     def open_lake(place: Path) -> Lake:
@@ -80,6 +83,11 @@ def restore(file: Path, folder: Path, *, tombstones: Path | None = None) -> Back
         with open_shop(folder) as shop:
             _ = shop.state, shop.vault
     return done
+
+
+def _forget_map(identifiers: Identifiers, erased: Erased) -> None:
+    moved = {move.record_id for move in identifiers.moves()}
+    identifiers.forget(erased.tokens(identifiers.tokens()), erased.persons(moved))
 
 
 def _close_to_others(keys: Path) -> None:

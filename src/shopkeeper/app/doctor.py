@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from shopkeeper.app.live import LIVE_FILE
+from shopkeeper.app.plan_file import read_shop_plan
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import ShopkeeperError
 from shopkeeper.schema.query import Query
+from shopkeeper.storage.live_queue import set_aside
 
 __all__ = ["Finding", "diagnose"]
 
@@ -39,10 +42,13 @@ def diagnose(shop: Shop) -> list[Finding]:
         ("lake", _lake),
         ("state", _state),
         ("vault", _vault),
+        ("tracking plan", _plan),
+        ("live", _live),
         ("duckdb", _duckdb),
         ("disk", _disk),
         ("spark", _spark),
         ("postgres", _postgres),
+        ("mqtt", _mqtt),
     )
     return [_tried(what, check, shop) for what, check in checks]
 
@@ -81,6 +87,21 @@ def _vault(shop: Shop) -> Finding:
     return Finding("vault", ok=True, found="opens with its key")
 
 
+def _plan(shop: Shop) -> Finding:
+    plan = read_shop_plan(shop.folder)
+    found = "none: every event is allowed" if plan.allows_all else f"{len(plan.events)} events expected"
+    return Finding("tracking plan", ok=True, found=found)
+
+
+def _live(shop: Shop) -> Finding:
+    found = set_aside(shop.folder / LIVE_FILE)
+    if not found:
+        return Finding("live", ok=True, found="nothing was set aside by the reader of events or by segments")
+    events = sum(each.part == "event" for each in found)
+    told = f"{events} events and {len(found) - events} persons were set aside, last: {found[0].reason}"
+    return Finding("live", ok=False, found=told, next_step="report the reason as a bug; the rest goes on")
+
+
 def _duckdb(shop: Shop) -> Finding:
     shop.arrow(Query.from_sql("SELECT 1 AS one", name="doctor"))
     return Finding("duckdb", ok=True, found=f"answers within {shop.settings.engine.memory_limit}")
@@ -113,3 +134,15 @@ def _postgres(shop: Shop) -> Finding:
             next_step="pip install 'shopkeeper[postgres]'",
         )
     return Finding("postgres", ok=True, found="driver installed" + ("" if wanted else ", not used"))
+
+
+def _mqtt(shop: Shop) -> Finding:
+    wanted = bool(shop.settings.mqtt.url)
+    if find_spec("paho") is None:
+        return Finding(
+            "mqtt",
+            ok=False if wanted else None,
+            found="library not installed",
+            next_step="pip install 'shopkeeper[mqtt]'",
+        )
+    return Finding("mqtt", ok=True, found="library installed" + ("" if wanted else ", not used"))

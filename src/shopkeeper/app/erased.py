@@ -38,6 +38,11 @@ class Erased:
     by_id: frozenset[str]
     folder: Path
 
+    def tokens(self, known: Iterable[str]) -> list[str]:
+        """Gives those of some identifiers that were erased."""
+        with open_vault(self.folder, os.environ) as vault:
+            return sorted(vault.tombstoned(tokens=known))
+
     def persons(self, known: Iterable[str]) -> list[str]:
         """Gives those of some persons that were erased."""
         names = {barred_person(person_id): person_id for person_id in known}

@@ -2,22 +2,40 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from shopkeeper.app.api_key import list_keys
-from shopkeeper.app.collect import read_shop_plan
 from shopkeeper.app.event_log import client_of
+from shopkeeper.app.plan_file import read_shop_plan
 from shopkeeper.app.shop import Shop, now
+from shopkeeper.base.errors import ConflictError
 from shopkeeper.collect.accept import accept
 from shopkeeper.collect.door import Door
 from shopkeeper.collect.receipt import Receipt
 from shopkeeper.collect.refused import settle_refused
-from shopkeeper.collect.replay import RefusedMessage, refused_messages
+from shopkeeper.collect.replay import Chosen, Place, RefusedMessage, some_refused
 from shopkeeper.collect.sealed import seal
 from shopkeeper.storage.log import Batch, Entry, Refusal, Status
 
-__all__ = ["replay_events"]
+__all__ = ["Chosen", "Place", "Replayed", "replay_events", "replay_some"]
+
+_AT_ONCE = 1_000
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of some refused events.
+
+    Args:
+        receipt: The counts.
+        last: Where to go on; None when all were tried.
+    """
+
+    receipt: Receipt
+    last: Place | None
 
 
 def replay_events(shop: Shop, *, source: str | None = None, ids: Sequence[str] = ()) -> Receipt:
@@ -31,19 +49,42 @@ def replay_events(shop: Shop, *, source: str | None = None, ids: Sequence[str] =
     Raises:
         UnavailableError: No process takes events.
     """
-    waiting = refused_messages(shop.duckdb, shop.vault, source=source, ids=ids)
+    chosen = Chosen(source=source, ids=ids)
+    parts = [replay_some(shop, chosen)]
+    while parts[-1].last is not None:
+        parts.append(replay_some(shop, chosen, after=parts[-1].last))
+    return _together(part.receipt for part in parts)
+
+
+def replay_some(
+    shop: Shop, chosen: Chosen, *, after: Place | None = None, most: int = _AT_ONCE, by: str | None = None
+) -> Replayed:
+    """Takes the next of the refused events in again, as `replay_events` does.
+
+    Args:
+        shop: The shop.
+        chosen: Which of them.
+        after: Behind this place.
+        most: At most so many.
+        by: Who asks for it; leaves an audit row.
+
+    Raises:
+        UnavailableError: No process takes events.
+        ConflictError: What came in could not be marked since others kept writing; another replay marks it.
+    """
+    found = some_refused(shop.duckdb, shop.vault, chosen, after=after, most=most)
     statuses: Counter[Status] = Counter()
     reasons: Counter[str] = Counter()
     settled: list[str] = []
     browsers = {key.source for key in list_keys(shop) if key.is_browser} - {
         key.source for key in list_keys(shop) if not key.is_browser
     }
-    plan = read_shop_plan(shop)
+    plan = read_shop_plan(shop.folder)
 
     async def send() -> None:
         log = client_of(shop)
         try:
-            for each in waiting:
+            for each in found.messages:
                 door = Door(
                     each.source,
                     shop.tokens,
@@ -66,14 +107,46 @@ def replay_events(shop: Shop, *, source: str | None = None, ids: Sequence[str] =
     # In a thread of its own: whoever calls may have an event loop running.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(lambda: asyncio.run(send())).result()
-    settle_refused(shop.lake, shop.duckdb, shop.vault, settled, now(shop))
+    _settle(shop, settled)
     accepted = statuses[Status.ACCEPTED]
-    return Receipt(
+    receipt = Receipt(
         "event",
-        len(waiting),
+        len(found.messages),
         accepted,
         0,
         len(settled) - accepted,
+        reasons.total(),
+        dict(reasons),
+    )
+    if by is not None and found.messages:
+        counts = {"taken": receipt.stored, "duplicate": receipt.duplicate, "refused": receipt.refused}
+        shop.state.audit.append(by, "events.replay", chosen.reason or "event", now=now(shop), detail=counts)
+    return Replayed(receipt, found.last)
+
+
+def _settle(shop: Shop, settled: Sequence[str]) -> None:
+    """Marks what came in; the worker may be adding to the list at the same time."""
+    for left in reversed(range(_TRIES)):
+        try:
+            settle_refused(shop.lake, shop.duckdb, shop.vault, settled, now(shop))
+        except ConflictError:
+            if not left:
+                raise
+        else:
+            return
+
+
+def _together(receipts: Iterable[Receipt]) -> Receipt:
+    parts = list(receipts)
+    reasons: Counter[str] = Counter()
+    for part in parts:
+        reasons.update(part.reasons)
+    return Receipt(
+        "event",
+        sum(part.received for part in parts),
+        sum(part.stored for part in parts),
+        0,
+        sum(part.duplicate for part in parts),
         reasons.total(),
         dict(reasons),
     )

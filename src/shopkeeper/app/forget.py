@@ -3,13 +3,17 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
+from shopkeeper.app.event_log import LOG_FILE
 from shopkeeper.app.lake_erasure import drop_bodies, erase_from_lake
-from shopkeeper.app.live_erasure import forget_live, forget_map
+from shopkeeper.app.live import LIVE_FILE
+from shopkeeper.app.live_erasure import forget_history, forget_live, forget_map
+from shopkeeper.app.log_erasure import forget_log
 from shopkeeper.app.receipt import Kept, Receipt
+from shopkeeper.app.serving import SERVING_FILE, forget_serving
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_person, mark_of, traces_of
 from shopkeeper.base.clock import system_clock
@@ -18,6 +22,7 @@ from shopkeeper.collect.people import subject
 from shopkeeper.privacy.body import bodies_that_say, needles_of
 from shopkeeper.privacy.reach import KEPT_FACTS, Traces
 from shopkeeper.storage.erase import remove_files
+from shopkeeper.storage.live_history import HISTORY_FILE
 from shopkeeper.storage.state.forget import forget_persons
 from shopkeeper.storage.warehouse import live_files
 
@@ -27,12 +32,17 @@ WAIT = timedelta(minutes=10)
 """How long files stay for those who read them."""
 
 Reach = Callable[[Shop, Traces], Mapping[str, int]]
-REACHES: Mapping[str, Reach] = {"live.db": forget_live}
+REACHES: Mapping[str, Reach] = {
+    LOG_FILE: forget_log,
+    LIVE_FILE: forget_live,
+    HISTORY_FILE: forget_history,
+    SERVING_FILE: forget_serving,
+}
 """Further places by the name of their file in the shop: each is given the person's traces and says what it removed.
 
-The log and the serving set add theirs here; one that is there and not named is told as not reached.
+One that is there and not named is told as not reached.
 """
-_OTHER_PLACES = ("log.db", "live.db", "serving.db")
+_OTHER_PLACES = (LOG_FILE, LIVE_FILE, HISTORY_FILE, SERVING_FILE)
 _ORPHANS = timedelta(minutes=10)
 _HANDED_OUT = ("segment.export", "plan.export", "table.export")
 _TOLD = 100
@@ -67,26 +77,30 @@ def forget(
     began, traces = now(shop), traces_of(shop, person_id)
     removed: dict[str, dict[str, int]] = {}
     removed["refused"] = {"bodies": _bodies(shop, traces)}
-    removed["vault"] = {"values": _vault(shop, traces)}
+    # Tombstones first: what reads the log brings nothing of theirs back from here on.
+    shop.vault.bar(subjects=map(barred_person, traces.person_ids), tokens=traces.tokens)
+    reached = _reach(shop, traces)
+    removed["vault"] = {"values": sum(shop.vault.shred(subject(*record)) for record in traces.records)}
     # One without a person is of an erasure that was killed before it could close it.
     requests = [each for each in shop.state.requests.all(state="open") if each.person_id in (person_id, None)]
     found = {**forget_map(shop, traces), **forget_persons(shop.state.database, traces.person_ids)}
     removed["state"] = {name: rows for name, rows in found.items() if rows}
     removed["temporary"] = {"files": _temporary(shop)}
     removed["models"] = {"versions": _models(shop)}
-    not_reached = []
-    for place in _OTHER_PLACES:
-        if place in REACHES and (shop.folder / place).exists():
-            removed[place] = dict(REACHES[place](shop, traces))
-        if place not in REACHES and (shop.folder / place).exists():
-            not_reached.append(place)
     # The lake is last: while it names the person, an erasure that was killed goes on when done again.
     counts, gone = erase_from_lake(shop.lake, shop.duckdb, traces)
     orphans = sum(len(_orphans(shop, name, wait)) for name in shop.lake.tables())
     files = remove_files(gone, wait=wait, sleep=sleep)
     # A run or load that was under way may have written meanwhile what it had read before.
     late, gone = erase_from_lake(shop.lake, shop.duckdb, traces, states_of_all=False)
+    for place, found_late in _reach(shop, traces, but=(LOG_FILE,)).items():
+        reached.setdefault(place, Counter()).update(found_late)
+    removed |= {place: dict(found) for place, found in reached.items()}
     removed["lake"] = dict(counts + late)
+    if SERVING_FILE in removed:
+        # One that was being made of what the lake held before is swapped in by now.
+        people = forget_serving(shop, traces)["people"]
+        removed[SERVING_FILE] = {"people": removed[SERVING_FILE]["people"] + people}
     removed["files"] = {"removed": files + orphans + remove_files(gone, wait=timedelta(0))}
     receipt = Receipt(
         new_id("receipt"),
@@ -96,7 +110,7 @@ def forget(
         by,
         removed,
         _kept(counts),
-        tuple(not_reached),
+        tuple(place for place in _OTHER_PLACES if place not in REACHES and (shop.folder / place).exists()),
         _handed_out(shop),
     )
     for request in requests:
@@ -114,11 +128,9 @@ def _bodies(shop: Shop, traces: Traces) -> int:
     return len(ids)
 
 
-def _vault(shop: Shop, traces: Traces) -> int:
-    """Tombstones come with the shredding: from here on nothing brings the person back."""
-    erased = sum(shop.vault.shred(subject(*record)) for record in traces.records)
-    shop.vault.bar(subjects=map(barred_person, traces.person_ids), tokens=traces.tokens)
-    return erased
+def _reach(shop: Shop, traces: Traces, *, but: Collection[str] = ()) -> dict[str, Counter[str]]:
+    there = [place for place in REACHES if place not in but and (shop.folder / place).exists()]
+    return {place: Counter(REACHES[place](shop, traces)) for place in there}
 
 
 def _orphans(shop: Shop, name: str, wait: timedelta) -> list[str]:

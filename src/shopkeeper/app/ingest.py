@@ -3,11 +3,12 @@
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from uuid import uuid4
 
 import pyarrow as pa
 
+from shopkeeper.app.log import logger, noted
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import ConflictError
 from shopkeeper.collect.event_table import Logged, event_rows, logged_events, without_erased
@@ -19,6 +20,7 @@ from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Table
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.consumed import append_through, consumed
+from shopkeeper.storage.known_ids import KnownIds
 from shopkeeper.storage.log import Log, Stored
 from shopkeeper.storage.log_reader import LogReader
 
@@ -27,18 +29,17 @@ __all__ = ["Ingested", "Loader", "Pace"]
 _EVENT = declared_table("event")
 _LEASE = "loader"
 _LEASE_LASTS = timedelta(minutes=2)
-_KNOWN_IN_LOG = timedelta(days=90)
-_LATE = timedelta(days=2)
-"""An event may have been received before the time it bears, by so much at most."""
 _BATCHES_AT_ONCE = 500
 _COMMITS_KEPT = 100
 _STATES_KEPT = timedelta(hours=1)
 _KEY = Table("came", "one event that came", _EVENT.columns[:2], ())
-_LONG_KNOWN = """
+_KNOWN = """
 SELECT e.source, e.message_id FROM event AS e
 JOIN came AS c ON c.source = e.source AND c.message_id = e.message_id
-WHERE e.occurred_at < $before
+WHERE e.occurred_at >= $since AND e.occurred_at < $until
 """
+_KNOWN_IDS = "known_ids"
+"""Folder beside the lake's tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Ingested:
 
     Args:
         events: Events added.
-        known: Events whose id the lake knew from before the log's memory; they were left out.
+        known: Events whose id the lake knew and the log did not any more; they were left out.
         through: The position of the log the lake holds now.
     """
 
@@ -83,6 +84,7 @@ class Loader:
         self._log = log
         self._pace = pace or Pace()
         self._holder = f"{socket.gethostname()}-{uuid4().hex[:8]}"
+        self._known_ids = KnownIds(shop.lake.location / _KNOWN_IDS / _EVENT.name, _EVENT.key)
         self._last: datetime | None = None
         self._commits = 0
         self._passed = 0
@@ -113,6 +115,11 @@ class Loader:
         """
         batches, _ = self._waiting()
         return self._load(batches, now(self._shop))
+
+    @property
+    def passed(self) -> int:
+        """The position up to which batches held nothing for the lake; it stands in no table."""
+        return self._passed
 
     def _holds(self, at: datetime) -> bool:
         try:
@@ -149,7 +156,7 @@ class Loader:
         after = consumed(self._shop.lake, _EVENT.name)
         fresh = [batch for batch in batches if batch.position > after]
         logged = without_erased(logged_events(fresh), lambda tokens: self._shop.vault.tombstoned(tokens=tokens))
-        known = self._long_known(logged, at)
+        known = self._known(logged)
         new = [one for one in logged if (one.event.source, one.event.message_id) not in known]
         if not new:
             # The position moves only with rows: what lies behind it until then is passed over in memory.
@@ -171,7 +178,7 @@ class Loader:
         scratch = shop.spill / "events"
         scratch.mkdir(parents=True, exist_ok=True)
         days = Days(chain.time_zone, chain.cutover_hour, store_cutovers(shop.duckdb))
-        Landing(shop.lake, shop.duckdb, shop.vault, shop.tokens, scratch, days).land(events, now=at)
+        Landing(shop.lake, shop.duckdb, shop.vault, shop.tokens, scratch, days, _failed).land(events, now=at)
 
     def _write(self, rows: pa.Table) -> list[str]:
         given = Table("given", "events of the log", _EVENT.columns, _EVENT.key)
@@ -179,18 +186,26 @@ class Loader:
         query = Query.from_sql(f"SELECT {columns} FROM given", name="events of the log", inputs=(given,))
         return self._shop.duckdb.write(query, _EVENT, {"given": rows})
 
-    def _long_known(self, logged: Sequence[Logged], at: datetime) -> set[tuple[str, str]]:
-        """Ids that the lake holds from before the log's memory: the log let them in and the lake must not."""
-        before = at - _KNOWN_IN_LOG + _LATE
-        newest = _EVENT.partition.number(before.date())
-        if not any(file.partition[0] <= newest for file in self._shop.lake.data_files(_EVENT.name)):
+    def _known(self, logged: Sequence[Logged]) -> set[tuple[str, str]]:
+        """Ids that the lake holds: the log forgets them after 90 days, or when it is lost, and the lake never."""
+        ids = [(one.event.source, one.event.message_id) for one in logged]
+        perhaps, files = self._known_ids.perhaps(self._shop.lake.data_files(_EVENT.name), ids)
+        if not perhaps:
             return set()
-        came = pa.table(
-            {
-                "source": [one.event.source for one in logged],
-                "message_id": [one.event.message_id for one in logged],
-            }
+        came = pa.table({name: [ids[at][place] for at in perhaps] for place, name in enumerate(_EVENT.key)})
+        # Two ids may have one hash, so the lake itself is asked, of the days that may have them.
+        days = [file.partition[0] for file in files]
+        query = Query.from_sql(
+            _KNOWN,
+            name="events known before",
+            inputs=(_KEY,),
+            since=datetime.combine(_EVENT.partition.first_day(min(days)), time(), UTC),
+            until=datetime.combine(_EVENT.partition.first_day(max(days) + 1), time(), UTC),
         )
-        query = Query.from_sql(_LONG_KNOWN, name="events known for long", inputs=(_KEY,), before=before)
         found = self._shop.duckdb.arrow(query, {"came": came})
         return set(zip(found["source"].to_pylist(), found["message_id"].to_pylist(), strict=True))
+
+
+def _failed(event: Event, error: Exception) -> None:
+    """The event itself is loaded; the live reader notes it among what was set aside."""
+    logger("reader").warning("no rows of an event", reader="loader", source=event.source, error=noted(error))

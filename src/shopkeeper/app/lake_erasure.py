@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 
+from shopkeeper.collect.event_table import ERASED
 from shopkeeper.collect.safe import Vault
 from shopkeeper.privacy.reach import Traces, emptied, where_of
 from shopkeeper.schema.table import Table
@@ -16,7 +17,7 @@ __all__ = ["drop_bodies", "erase_from_lake"]
 
 # By these tables a person is found again, as long as they stand.
 _LAST = ("identifier", "customer", "person")
-_TEXTS = {"event": ("traits", "context", "properties")}
+_TEXTS = {"event": ("traits", "context", "properties", "identifiers")}
 _TOKENS_AT_ONCE = 50
 
 
@@ -71,7 +72,7 @@ def _mentions(name: str, tokens: tuple[str, ...]) -> list[Erasing]:
         for column in columns:
             changed[column] = column
             for token in some:
-                changed[column] = f"replace({changed[column]}, '{token}', 'erased')"
+                changed[column] = f"replace({changed[column]}, '{token}', '{ERASED}')"
         found.append(Erasing(name, where, changed))
     return found
 

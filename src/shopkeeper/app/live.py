@@ -1,41 +1,74 @@
 """The reader that keeps live state: log → whose each event is → map of identifiers → `live.db`."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from shopkeeper.app.known_map import known_to, remember
+from shopkeeper.app.log import logger, noted
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.clock import microseconds
 from shopkeeper.base.errors import StorageError
 from shopkeeper.collect.event_table import Barred, Logged, logged_events, without_erased
 from shopkeeper.collect.load import store_cutovers
-from shopkeeper.collect.orders import Days, order_lines
+from shopkeeper.collect.orders import Days, order_lines, whole_refund
 from shopkeeper.identity.book import Book, Changes
-from shopkeeper.identity.link import Known, Linked, kind_of, link, record_id
+from shopkeeper.identity.link import Linked, identifiers_of, link, record_id
 from shopkeeper.profile.live import Keep, Touch, decode_live, encode_live, join
 from shopkeeper.profile.live_touch import touch_of
 from shopkeeper.schema.event import Event
-from shopkeeper.storage.live import LiveStore
+from shopkeeper.segment.live_check import EVERYTHING
+from shopkeeper.storage.live import Along, LiveStore
+from shopkeeper.storage.live_queue import Aside
 from shopkeeper.storage.log import Log, Stored
 from shopkeeper.storage.log_reader import LogReader
-from shopkeeper.storage.state.identifiers import Identified, Identifiers
+from shopkeeper.storage.state.identifiers import Identifiers
 
-__all__ = ["LIVE_FILE", "Lines", "LiveReader", "lines_for", "rebuild"]
+__all__ = ["LIVE_FILE", "Lines", "LiveReader", "Older", "lines_for", "live_lines", "rebuild"]
 
 LIVE_FILE = "live.db"
 Lines = Callable[[Event], Sequence[Mapping[str, Any]]]
 """Gives the rows of `order_line` that an event is."""
+Older = Callable[[int], Iterable[Sequence[Logged]]]
+"""Gives the events of the log from before a position, in their order and in pieces that are not empty."""
 
 _EVENTS_AT_ONCE = 4_000
 _BATCHES_AT_ONCE = 200
+_BESIDE = ("-wal", "-shm")
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What some events come to: tokens and touches by record, words by record to look at, what could not be read."""
+
+    tokens: dict[str, str] = field(default_factory=dict)
+    touches: dict[str, list[Touch]] = field(default_factory=dict)
+    words: dict[str, set[str]] = field(default_factory=dict)
+    aside: list[Aside] = field(default_factory=list)
+
+    def add(self, event: Event, token: str, touch: Touch) -> None:
+        record = record_id(event.source, token)
+        self.tokens[record] = token
+        self.touches.setdefault(record, []).append(touch)
+        if event.is_live:
+            self.words.setdefault(record, set()).update(_words(event, touch))
+
+    def fail(self, one: Logged, error: Exception) -> None:
+        reason = noted(error)
+        logger("reader").warning("an event was set aside", reader="live", offset=one.offset, error=reason)
+        self.aside.append(Aside("event", str(one.offset), reason, int(one.event.received_at.timestamp())))
 
 
 class LiveReader:
     """Reads the log into the map of identifiers and live state.
 
-    A batch changes the map first, which may be done twice, then live state together with its position.
+    A batch changes the map first, which may be done twice, then live state together with its position and with who is
+    to be looked at again. An event that cannot be read is set aside, and the others go on.
 
     Args:
         log: The log.
@@ -70,66 +103,90 @@ class LiveReader:
         """
         after = self._store.position()
         batches = _waiting(self._log, after)
+        begins = batches[0].position if batches else self._log.begin()
+        if begins > after + 1:
+            raise StorageError(
+                f"the log begins at {begins}, live state ends at {after}",
+                place=str(self._store.file),
+                next_step="stop shopkeeper serve, then shopkeeper live rebuild",
+            )
         if not batches:
             return False
-        if batches[0].position != after + 1:
-            raise StorageError(
-                f"the log begins at {batches[0].position}, live state ends at {after}",
-                place=str(self._store.file),
-                next_step="put back the live.db of before; it cannot be made from a part of the log",
-            )
-        logged = without_erased(logged_events(batches), self._barred)
-        touches = self._link(logged, datetime.fromtimestamp(batches[-1].received_at, UTC))
-        tokens = {record: token for record, (token, _) in touches.items()}
-        new = {record: found for record, (_, found) in touches.items()}
-
-        def changed(old: Mapping[str, bytes]) -> dict[str, bytes]:
-            return {record: _joined(old.get(record), found, self._keep) for record, found in new.items()}
-
-        self._store.apply(tokens, changed, after=after, through=batches[-1].position)
+        self.take(logged_events(batches), received=batches[-1].received_at, after=after, through=batches[-1].position)
         return sum(len(batch.entries) for batch in batches) >= _EVENTS_AT_ONCE
 
-    def _link(self, logged: Sequence[Logged], at: datetime) -> dict[str, tuple[str, list[Touch]]]:
-        named = [(one, link(one.event, {})) for one in logged]
-        book = Book(self._known({token for _, linked in named for token in linked.seen}))
-        touches: dict[str, tuple[str, list[Touch]]] = {}
-        for one, _ in named:
-            linked = link(one.event, book.known)
-            _note(book, one.event, linked)
-            if linked.record is not None:
-                own = record_id(one.event.source, linked.record)
-                touch = touch_of(one.event, one.offset, self._lines(one.event))
-                touches.setdefault(own, (linked.record, []))[1].append(touch)
-        self._remember(book, book.changes(), at)
-        return touches
+    def take(self, logged: Sequence[Logged], *, received: float, after: int, through: int) -> None:
+        """Takes in some events, whether of the log or of the lake, and moves the position on.
 
-    def _known(self, tokens: Collection[str]) -> list[Known]:
-        found = self._map.known(sorted(tokens))
-        claimants = {one.claimed_by for one in found if one.claimed_by is not None} - {one.token for one in found}
-        if claimants:
-            found += self._map.known(sorted(claimants))
-        return [_known(one) for one in found]
+        Args:
+            logged: The events.
+            received: When the last of them came, in seconds since 1970: since then what is new in the map holds.
+            after: The position live state is at.
+            through: The position it is at afterwards.
+        """
+        with self._map.alone():
+            taken = self._link(without_erased(logged, self._barred), received, through)
 
-    def _remember(self, book: Book, changes: Changes, at: datetime) -> None:
-        if changes.merges:
-            self._map.merge([(each.person_id, each.into_id) for each in changes.merges], now=at)
-        if changes.followed:
-            moved = {
-                token: (_identified(book.known[token], book.person(token)), record_id(book.known[token].source, token))
-                for token in changes.followed
-            }
-            self._map.follow(moved, now=at)
-        self._map.keep(_identified(one, one.person_id) for one in changes.known)
-        self._map.belong({one.record_id: (one.token, one.person_id) for one in changes.moved}, now=at)
+        def changed(old: Mapping[str, bytes]) -> dict[str, bytes]:
+            return {record: _joined(old.get(record), found, self._keep) for record, found in taken.touches.items()}
+
+        along = Along(received, taken.words, taken.aside)
+        self._store.apply(taken.tokens, changed, after=after, through=through, along=along)
+
+    def keep_days(self, days: int) -> None:
+        """Keeps events of so many days from now on, where that is more than before."""
+        self._keep = msgspec.structs.replace(self._keep, days=max(days, self._keep.days))
+
+    def _link(self, logged: Sequence[Logged], received: float, through: int) -> _Taken:
+        taken = _Taken()
+        read = self._read(logged, taken)
+        known = known_to(self._map, {token for _, seen, _ in read for token in seen})
+        book = Book(known)
+        for one, seen, touch in read:
+            try:
+                linked = link(one.event, book.known, seen)
+                _note(book, one.event, linked)
+            except Exception as error:  # noqa: BLE001 - one event that cannot be linked must not stop the others
+                taken.fail(one, error)
+                continue
+            if linked.record is not None and touch is not None:
+                taken.add(one.event, linked.record, touch)
+        changes = book.changes()
+        moved = _moved({each.token: each.person_id for each in known}, changes, book)
+        if moved:
+            # Said before the map changes: after a kill the map would not say again who was moved.
+            self._store.announce(moved, (EVERYTHING,), position=through, at=received)
+        remember(self._map, book, datetime.fromtimestamp(received, UTC))
+        return taken
+
+    def _read(self, logged: Sequence[Logged], taken: _Taken) -> list[tuple[Logged, tuple[str, ...], Touch | None]]:
+        """What each event says by itself; what cannot be read is set aside."""
+        found: list[tuple[Logged, tuple[str, ...], Touch | None]] = []
+        for one in logged:
+            try:
+                seen = identifiers_of(one.event)
+                has_record = bool(seen or one.event.user_id or one.event.anonymous_id)
+                touch = touch_of(one.event, one.offset, self._lines(one.event)) if has_record else None
+            except Exception as error:  # noqa: BLE001 - one event that cannot be read must not stop the others
+                taken.fail(one, error)
+            else:
+                found.append((one, seen, touch))
+        return found
 
 
 def lines_for(shop: Shop) -> Lines:
-    """What makes order lines of a shop's events, with the cut-over hours its stores have now.
-
-    A refund that names no goods gives none here: its order is in the lake, and the next run takes it off.
-    """
+    """What makes order lines of a shop's events, with the cut-over hours its stores have now."""
     chain = shop.settings.chain
-    return partial(order_lines, days=Days(chain.time_zone, chain.cutover_hour, store_cutovers(shop.duckdb)))
+    return partial(live_lines, days=Days(chain.time_zone, chain.cutover_hour, store_cutovers(shop.duckdb)))
+
+
+def live_lines(event: Event, days: Days) -> list[dict[str, Any]]:
+    """The rows of `order_line` that an event is; of a refund that names no goods one row of number 0."""
+    found = order_lines(event, days)
+    if found:
+        return found
+    refund = whole_refund(event, days)
+    return [] if refund is None else [refund]
 
 
 def rebuild(
@@ -139,16 +196,18 @@ def rebuild(
     lines: Lines,
     keep: Keep | None = None,
     barred: Barred = lambda _: (),
+    older: Older = lambda _: (),
 ) -> int:
-    """Makes live state anew from the log, beside the old, and swaps it in; the worker must not run meanwhile.
+    """Makes live state anew, beside the old, and swaps it in; the worker must not run meanwhile.
 
     Args:
-        log: The log, untrimmed.
+        log: The log.
         identifiers: The map; what it knows already stays.
         file: Where live state is.
         lines: Gives the order lines of an event.
         keep: How much of a record is kept.
         barred: Says whose tokens bear a tombstone; nobody's by default.
+        older: Gives the events that the log no longer has.
 
     Returns:
         The position that it holds.
@@ -158,13 +217,18 @@ def rebuild(
     store = LiveStore(beside)
     try:
         reader = LiveReader(log, identifiers, store, lines, keep, barred)
+        begins = log.begin()
+        for some in older(begins) if begins > 1 else ():
+            reader.take(some, received=some[-1].event.received_at.timestamp(), after=0, through=0)
+        store.apply({}, lambda _: {}, after=0, through=begins - 1)
         while store.position() < log.end():
             reader.step()
         position = store.position()
         store.settle()
     finally:
         store.close()
-    _remove(file)
+    for ending in _BESIDE:  # of the old: the new one must not find them
+        file.with_name(file.name + ending).unlink(missing_ok=True)
     beside.replace(file)
     return position
 
@@ -184,6 +248,26 @@ def _waiting(log: Log | LogReader, after: int) -> list[Stored]:
     return found
 
 
+def _words(event: Event, touch: Touch) -> set[str]:
+    """What an event is to segments, as `segment/live_check.reads` says it."""
+    words = {"event"}
+    if event.name is not None:
+        words.add(f"event:{event.name}")
+    if touch.lines or touch.refund is not None:
+        words.add("order_line")
+    return words
+
+
+def _moved(before: Mapping[str, str], changes: Changes, book: Book) -> set[str]:
+    """The persons that became more or less by a batch."""
+    found = {each.into_id for each in changes.merges}
+    for token in changes.followed:
+        now, then = book.person(token), before.get(token)
+        if then is not None and then != now:
+            found |= {then, now}
+    return found
+
+
 def _note(book: Book, event: Event, linked: Linked) -> None:
     at = min(event.occurred_at, event.received_at)
     book.add(linked, event.source, microseconds(at), at.toordinal(), verified=event.is_verified)
@@ -193,33 +277,6 @@ def _joined(old: bytes | None, touches: Iterable[Touch], keep: Keep) -> bytes:
     return encode_live(join([] if old is None else [decode_live(old)], touches, keep))
 
 
-def _known(one: Identified) -> Known:
-    return Known(
-        one.token,
-        one.person_id,
-        one.source,
-        one.first_seen_on.toordinal(),
-        one.last_seen_on.toordinal(),
-        one.verified,
-        one.claimed_by,
-        one.claimed_at,
-    )
-
-
-def _identified(one: Known, person_id: str) -> Identified:
-    return Identified(
-        one.token,
-        person_id,
-        kind_of(one.token),
-        one.source,
-        date.fromordinal(one.first_day),
-        date.fromordinal(one.last_day),
-        one.verified,
-        one.claimed_by,
-        one.claimed_at,
-    )
-
-
 def _remove(file: Path) -> None:
-    for ending in ("", "-wal", "-shm"):
+    for ending in ("", *_BESIDE):
         file.with_name(file.name + ending).unlink(missing_ok=True)

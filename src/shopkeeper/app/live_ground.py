@@ -1,24 +1,17 @@
 """What live segments rest on beside the person: products, stores, models' days and cut-points, read once a day."""
 
-from datetime import date
-
 from shopkeeper.app.cuts import cuts_now
-from shopkeeper.app.live_segments import LiveSet, Reconciled, live_set, reconcile
+from shopkeeper.app.live_segments import LiveSet, live_set
 from shopkeeper.app.pages.builder import catalogue_of
-from shopkeeper.app.pages.reading import rows, stands_at
+from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.shop import Shop, now
-from shopkeeper.base.clock import business_day, end_of_day
+from shopkeeper.base.clock import business_day
 from shopkeeper.profile.cuts import LifecycleCuts, RFMCuts
 from shopkeeper.schema.query import Query
 from shopkeeper.segment.history import Product
 from shopkeeper.segment.view import Ground
 
-__all__ = ["live_set_of", "reconcile_with_run", "shop_ground"]
-
-_MEMBERS = """
-SELECT segment, person_id FROM segment_member
-WHERE entered_at <= $moment AND (left_at IS NULL OR left_at > $moment)
-"""
+__all__ = ["live_set_of", "shop_ground"]
 
 
 def shop_ground(shop: Shop) -> Ground:
@@ -34,23 +27,6 @@ def live_set_of(shop: Shop, ground: Ground | None = None) -> LiveSet:
     known = ground or shop_ground(shop)
     today = business_day(now(shop), shop.settings.chain.time_zone)
     return live_set([saved for saved in shop.state.segments.all() if saved.published], known, today)
-
-
-def reconcile_with_run(shop: Shop, live: LiveSet) -> list[Reconciled]:
-    """Holds live membership against what the last run found, segment by segment; nothing before the first run."""
-    as_of: date | None = stands_at(shop, "segment_member")
-    if as_of is None:
-        return []
-    end = end_of_day(as_of, shop.settings.chain.time_zone)
-    query = Query.from_sql(_MEMBERS, name="members", moment=end)
-    inside: dict[str, set[str]] = {}
-    for row in rows(shop, query):
-        inside.setdefault(row["segment"], set()).add(row["person_id"])
-    hooks = shop.state.web_hooks.wanted()
-    return [
-        reconcile(shop.state, live, found.name, inside.get(found.name, set()), end, now(shop), hooks)
-        for found in live.segments
-    ]
 
 
 def _products(shop: Shop) -> dict[str, Product]:

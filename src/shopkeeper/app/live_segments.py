@@ -1,6 +1,6 @@
 """Published segments, live: people are asked again when something happened; changes go into the stream."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -12,7 +12,8 @@ from shopkeeper.segment.check import audience
 from shopkeeper.segment.definition import Definition, in_order
 from shopkeeper.segment.history import Person, Stay
 from shopkeeper.segment.live import LiveAudience, live_audience
-from shopkeeper.segment.live_check import cannot_run_live, history_days, reads
+from shopkeeper.segment.live_check import EVERYTHING, cannot_run_live, history_days, reads
+from shopkeeper.segment.need import Need, need_of
 from shopkeeper.segment.said import Said, fault
 from shopkeeper.segment.timer import next_change
 from shopkeeper.segment.tree import Node
@@ -32,6 +33,7 @@ __all__ = [
     "live_set",
     "reconcile",
     "retire",
+    "ring",
     "take_turn",
 ]
 
@@ -59,6 +61,7 @@ class LiveSet:
         by_word: The segments that hear of a word (`live_check.reads`).
         left_out: Published segments that cannot run live, with the reasons.
         history_days: Days of history that they need of a person.
+        need: What they need of a person.
     """
 
     ground: Ground
@@ -66,6 +69,7 @@ class LiveSet:
     by_word: Mapping[str, frozenset[str]]
     left_out: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
     history_days: int = 1
+    need: Need = field(default_factory=Need)
 
     def hearing(self, words: Iterable[str]) -> set[str]:
         """The segments that something changed for, by the words of what happened."""
@@ -80,11 +84,13 @@ class Touched:
         person: The person as they are now.
         words: What happened, in the words of `live_check.reads`; an event is both `event` and `event:NAME`.
         timers: Segments whose timer ran out.
+        formerly: Persons that became part of this one.
     """
 
     person: Person
     words: frozenset[str] = frozenset()
     timers: frozenset[str] = frozenset()
+    formerly: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +102,14 @@ class Reconciled:
         people: People in it by the run.
         different: People of whom live membership said something else at the run's instant.
         changes: Changes written so that the run's word holds.
+        looked_at: People who are looked at again instead, since more may be known of them.
     """
 
     segment: str
     people: int
     different: int
     changes: int
+    looked_at: int = 0
 
 
 def live_set(published: Sequence[SegmentVersion], ground: Ground, day: date) -> LiveSet:
@@ -130,12 +138,15 @@ def live_set(published: Sequence[SegmentVersion], ground: Ground, day: date) -> 
     for found in ordered:
         for word in reads(found.tree, ground.catalogue):
             by_word.setdefault(word, set()).add(found.name)
+    by_word[EVERYTHING] = {found.name for found in ordered}
+    segments = tuple(Published(found.name, found.version, live_audience(found.tree, ground)) for found in ordered)
     return LiveSet(
         ground,
-        tuple(Published(found.name, found.version, live_audience(found.tree, ground)) for found in ordered),
+        segments,
         {word: frozenset(names) for word, names in by_word.items()},
         {name: found for name, found in faults.items() if found},
         _longest([found.tree for found in ordered], day, ground),
+        need_of([found.audience.tree for found in segments], day, ground.catalogue),
     )
 
 
@@ -147,7 +158,17 @@ def _too_many() -> Said:
     return Said(f"{MOST_LIVE} segments run live already", f"已有 {MOST_LIVE} 个人群实时运行")
 
 
-def evaluated(live: LiveSet, touched: Iterable[Touched], present: Iterable[Member], now: datetime) -> Turn:
+Failed = Callable[[str, Exception], None]
+"""Told of each person who could not be looked at."""
+
+
+def _raised(_: str, error: Exception) -> None:
+    raise error
+
+
+def evaluated(
+    live: LiveSet, touched: Iterable[Touched], present: Iterable[Member], now: datetime, failed: Failed = _raised
+) -> Turn:
     """Asks the segments that may have changed about each person; nothing is written.
 
     Args:
@@ -155,6 +176,7 @@ def evaluated(live: LiveSet, touched: Iterable[Touched], present: Iterable[Membe
         touched: The people.
         present: The segments they are in.
         now: The present instant.
+        failed: Told of each person whom it could not ask about; raises by default.
     """
     inside: dict[str, dict[str, Member]] = {}
     for member in present:
@@ -162,7 +184,18 @@ def evaluated(live: LiveSet, touched: Iterable[Touched], present: Iterable[Membe
     turn, at = Turn(), microseconds(now)
     names = {found.name for found in live.segments}
     for each in touched:
-        _ask(live, each, inside.get(each.person.person_id, {}), at, turn, names)
+        own = Turn()
+        for former in each.formerly & inside.keys():
+            own.changes += [
+                NewChange(member.segment, member.version, former, "left", instant(at), "merged")
+                for member in inside[former].values()
+            ]
+        try:
+            _ask(live, each, inside.get(each.person.person_id, {}), at, own, names)
+        except Exception as error:  # noqa: BLE001 - one person who cannot be judged must not stop the others
+            failed(each.person.person_id, error)
+        turn.changes += own.changes
+        turn.timers |= own.timers
     return turn
 
 
@@ -186,9 +219,11 @@ def _ask(
                 inside[found.name] = Member(found.name, who, found.version, instant(at))
             else:
                 del inside[found.name]
-            asked |= live.by_word.get(f"segment:{found.name}", frozenset())
-            memo, view = view.memo, _view(touched.person, elsewhere, inside, at, live.ground)
-            view.memo = memo
+            hearing = live.by_word.get(f"segment:{found.name}")
+            if hearing:
+                asked |= hearing
+                memo, view = view.memo, _view(touched.person, elsewhere, inside, at, live.ground)
+                view.memo = memo
         # Whoever is touched often needs no far-sighted timer: it looks ahead when it rings.
         due = next_change(found.audience, view, steps=8 if found.name in touched.timers else 0)
         turn.timers[found.name, who] = None if due is None else instant(due)
@@ -200,7 +235,12 @@ def _view(person: Person, elsewhere: list[Stay], inside: Mapping[str, Member], a
 
 
 def take_turn(
-    state: State, live: LiveSet, touched: Sequence[Touched], now: datetime, webhooks: Mapping[str, Collection[str]]
+    state: State,
+    live: LiveSet,
+    touched: Sequence[Touched],
+    now: datetime,
+    webhooks: Mapping[str, Collection[str]],
+    failed: Failed = _raised,
 ) -> int:
     """Looks at people again and keeps what came of it, some thousands of people in a transaction.
 
@@ -210,6 +250,7 @@ def take_turn(
         touched: The people, each once.
         now: The present instant.
         webhooks: The segments that each web hook asks for.
+        failed: Told of each person whom it could not ask about; raises by default.
 
     Returns:
         How many changes there were.
@@ -217,9 +258,11 @@ def take_turn(
     changes = 0
     for start in range(0, len(touched), _PEOPLE_AT_ONCE):
         some = touched[start : start + _PEOPLE_AT_ONCE]
-        people = {each.person.person_id for each in some}
-        turn = evaluated(live, some, state.live_segments.members_of(people), now)
+        former = {person for each in some for person in each.formerly}
+        people = {each.person.person_id for each in some} | former
+        turn = evaluated(live, some, state.live_segments.members_of(people), now, failed)
         set_before = state.live_segments.timers_of(people)
+        turn.timers |= {pair: None for pair in set_before if pair[1] in former}
         turn.timers = {pair: due for pair, due in turn.timers.items() if set_before.get(pair) != due}
         changes += state.live_segments.keep(turn, webhooks)
     return changes
@@ -233,11 +276,15 @@ def reconcile(
     as_of_end: datetime,
     now: datetime,
     webhooks: Mapping[str, Collection[str]],
+    *,
+    touched: Collection[str] = (),
+    turned: Collection[str] = (),
+    unknown: Collection[str] = (),
 ) -> Reconciled:
     """Holds live membership against that of a run: the run's word holds for its instant.
 
-    Whoever entered or left after that instant stays as they are: more is known of them now. Whoever the run moves is
-    looked at again at the next turn of a day.
+    Whoever entered or left after that instant stays as they are: more is known of them now. So it is of whoever was
+    touched since or may have turned by time alone: they get a timer that runs out now.
 
     Args:
         state: The state store.
@@ -247,25 +294,40 @@ def reconcile(
         as_of_end: The instant that the run speaks of.
         now: The present instant.
         webhooks: The segments that each web hook asks for.
+        touched: Who was touched after that instant.
+        turned: Whose answer may have turned since by time alone.
+        unknown: Whom the run does not know: they stay as they are.
     """
     found = next(one for one in live.segments if one.name == name)
-    days = live.ground.days
-    next_day = instant(days.start(days.day(microseconds(now)) + 1))
     inside = state.live_segments.in_segment(found.name)
-    moved = state.live_segments.moved_since(found.name, as_of_end)
+    moved = state.live_segments.moved_since(found.name, as_of_end, found.version)
     wanted = set(people)
     then = (set(inside) - set(moved)) | {who for who, was_in in moved.items() if was_in}
-    different = wanted ^ then
-    turn, changes = Turn(), 0
-    for place, who in enumerate(sorted(different - set(moved)), 1):
-        kind = "entered" if who in wanted else "left"
-        turn.changes.append(NewChange(found.name, found.version, who, kind, now.astimezone(UTC), "run"))
-        turn.timers[found.name, who] = next_day
-        if place % _PEOPLE_AT_ONCE == 0:
-            changes += state.live_segments.keep(turn, webhooks)
-            turn = Turn()
-    changes += state.live_segments.keep(turn, webhooks)
-    return Reconciled(found.name, len(wanted), len(different), changes)
+    different = (wanted ^ then) - set(unknown)
+    look = (different & set(touched)) | set(turned)
+    changes = 0
+    for some in _pieces(sorted(different - set(moved) - look)):
+        turn = Turn(
+            [
+                NewChange(
+                    found.name, found.version, who, "entered" if who in wanted else "left", now.astimezone(UTC), "run"
+                )
+                for who in some
+            ]
+        )
+        changes += state.live_segments.keep(turn, webhooks)
+    ring(state, found.name, look, now)
+    return Reconciled(found.name, len(wanted), len(different), changes, len(look))
+
+
+def ring(state: State, name: str, people: Collection[str], now: datetime) -> None:
+    """Has people be looked at for a segment at the next turn."""
+    for some in _pieces(sorted(people)):
+        state.live_segments.keep(Turn(timers=dict.fromkeys(((name, who) for who in some), now)), {})
+
+
+def _pieces(people: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (people[start : start + _PEOPLE_AT_ONCE] for start in range(0, len(people), _PEOPLE_AT_ONCE))
 
 
 def retire(state: State, live: LiveSet, now: datetime, webhooks: Mapping[str, Collection[str]]) -> int:

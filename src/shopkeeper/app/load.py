@@ -9,9 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from shopkeeper.app.consent_import import replay_consents
 from shopkeeper.app.event_replay import replay_events
 from shopkeeper.app.lease import loading
 from shopkeeper.app.log import logger, noted
+from shopkeeper.app.map_seed import seed
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import DataError, MissingError, ShopkeeperError, UsageError
 from shopkeeper.collect.load import Loader, Preview
@@ -182,6 +184,7 @@ def load(
     shop.state.loads.finish(record.id, counts, now=now(shop), watermark=receipt.watermark or watermark)
     if not only_new:
         shop.state.mappings.save(source, table, mapping.to_dict(), by=by, now=now(shop))
+    _seed(shop)
     return receipt
 
 
@@ -274,6 +277,8 @@ def replay(
     """Lets refused rows of a table in again after a fix; those that still break the contract keep waiting."""
     if table == "event":
         return replay_events(shop, source=source or None, ids=ids)
+    if table == "consent":
+        return replay_consents(shop, source=source, ids=ids)
     _loadable(table)
     if mapping is None:
         saved = shop.state.mappings.find(source, table)
@@ -287,11 +292,25 @@ def replay(
     with loading(shop, table, "replay"):
         receipt = loader(shop).replay(table, chosen, now=now(shop), source=source, ids=ids, replace=replace)
     shop.state.mappings.save(source, table, chosen.to_dict(), by="replay", now=now(shop))
+    _seed(shop)
     return receipt
+
+
+def _seed(shop: Shop) -> None:
+    """Lets live events join whom the file named; the load is done by now, and an error must not fail it."""
+    try:
+        seed(shop)
+    except ShopkeeperError as error:
+        logger("load").warning("the map of identifiers learns of the file with the next run", why=noted(error))
 
 
 def _loadable(table: str) -> None:
     declared = declared_table(table)
+    if table == "consent":
+        raise UsageError(
+            "table consent is a snapshot of the ledger, which alone is asked before anything is sent",
+            next_step="shopkeeper consent import FILE",
+        )
     if declared.kind is TableKind.DERIVED:
         raise UsageError(
             f"table {table} is computed, not loaded", next_step="shopkeeper run, or load one of its source tables"

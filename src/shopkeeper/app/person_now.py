@@ -1,6 +1,7 @@
 """One person as live state knows them now: their records, folded; no table of the lake is opened."""
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,11 +12,11 @@ from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.clock import business_day, end_of_day, instant, microseconds, zone
 from shopkeeper.base.errors import MissingError
 from shopkeeper.base.money import MONEY_PLACES
-from shopkeeper.profile.live import decode_live, join
-from shopkeeper.profile.live_view import LiveView, live_view
+from shopkeeper.profile.live import Line, Touch, decode_live, join
+from shopkeeper.profile.live_view import LiveView, lines_of, live_view
 from shopkeeper.storage.live import LiveStore
 
-__all__ = ["PersonNow", "live_document", "person_now", "record_parts"]
+__all__ = ["PersonNow", "folded", "live_document", "person_now", "person_touches", "record_parts"]
 
 
 class PersonNow(msgspec.Struct, frozen=True):
@@ -27,6 +28,7 @@ class PersonNow(msgspec.Struct, frozen=True):
         position: The position of the log that it holds.
         as_of: The instant it is as of.
         live: What is known.
+        lines: The order lines that live state holds of them, each once.
     """
 
     person_id: str
@@ -34,6 +36,7 @@ class PersonNow(msgspec.Struct, frozen=True):
     position: int
     as_of: datetime
     live: LiveView
+    lines: tuple[Line, ...] = ()
 
 
 def person_now(shop: Shop, person_id: str) -> PersonNow:
@@ -46,34 +49,60 @@ def person_now(shop: Shop, person_id: str) -> PersonNow:
     Raises:
         MissingError: Live state knows nothing of them.
     """
-    at = now(shop)
-    who = shop.state.identifiers.person(person_id)
-    records = shop.state.identifiers.records(who)
+    return person_touches(shop, person_id)[0]
+
+
+def person_touches(shop: Shop, person_id: str) -> tuple[PersonNow, tuple[Touch, ...]]:
+    """Gives a person's live part and every touch that it is made of, the oldest first.
+
+    Raises:
+        MissingError: Live state knows nothing of them.
+    """
+    who, records = shop.state.identifiers.fold(person_id)
     store = LiveStore(shop.folder / LIVE_FILE, reads_only=True)
     try:
-        position, found = store.person(records)
+        found = folded(shop, store, who, records)
     finally:
         store.close()
-    if not found:
+    if found is None:
         raise MissingError(f"nothing has been seen of {person_id} lately", next_step="shopkeeper person show ID")
-    chain = shop.settings.chain
+    return found
+
+
+def folded(
+    shop: Shop, store: LiveStore, who: str, records: Sequence[str]
+) -> tuple[PersonNow, tuple[Touch, ...]] | None:
+    """Folds a person's records as of now, with the touches; None where live state knows none of them.
+
+    Args:
+        shop: The shop.
+        store: Its live state.
+        who: The person.
+        records: Their records.
+    """
+    position, found = store.person(records)
+    if not found:
+        return None
+    at, chain = now(shop), shop.settings.chain
     wall = at.astimezone(zone(chain.time_zone)).date()
+    state = join(decode_live(blob) for blob in found.values())
+    until = microseconds(at)
     view = live_view(
-        join(decode_live(blob) for blob in found.values()),
-        microseconds(at),
+        state,
+        until,
         microseconds(end_of_day(wall.fromordinal(wall.toordinal() - 1), chain.time_zone)),
         business_day(at, chain.time_zone, chain.cutover_hour).toordinal(),
     )
-    return PersonNow(who, tuple(sorted(found)), position, at, view)
+    touches = tuple(touch for touch in state.touches() if touch.at <= until)
+    return PersonNow(who, tuple(sorted(found)), position, at, view, tuple(lines_of(touches))), touches
 
 
 def live_document(found: PersonNow) -> dict[str, Any]:
-    """A person's live part as people and programs read it: instants, days, amounts in the shop's currency.
+    """A person's live part as people and programs read it: instants, quantities as amounts.
 
-    Frequency and monetary value come from the lines that live state holds; the profile counts those up to its own day
-    too, so the two are shown side by side and never added.
+    What they bought is not in it: live state alone holds some orders only, and the totals are those of `app/person.py`.
     """
-    live, rfm = found.live, found.live.rfm
+    live = found.live
     session = live.session
     return {
         "as_of": found.as_of,
@@ -104,10 +133,6 @@ def live_document(found: PersonNow) -> dict[str, Any]:
             for each in live.coupons
         ],
         "today": live.today,
-        "last_order_on": None if rfm.last_order_on is None else date.fromordinal(rfm.last_order_on),
-        "recency_days": rfm.recency_days,
-        "orders": {f"{days}d": number for days, number in rfm.orders.items()},
-        "monetary": {f"{days}d": _amount(total) for days, total in rfm.monetary.items()},
     }
 
 

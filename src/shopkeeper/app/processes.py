@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from shopkeeper.app.counts import PART
 from shopkeeper.app.log import logger
 
 __all__ = ["PARENT", "Part", "Service", "end_with_parent"]
@@ -90,7 +91,7 @@ class Service:
         return {each.part.name: each.process.pid for each in self._running}
 
     def _start(self, part: Part) -> subprocess.Popen[bytes]:
-        environment = os.environ | {PARENT: str(self._alive)}
+        environment = os.environ | {PARENT: str(self._alive), PART: part.name}
         command = [sys.executable, "-m", "shopkeeper", *part.words]
         return subprocess.Popen(command, env=environment, pass_fds=(self._alive, *part.passes), start_new_session=True)  # noqa: S603 - our own command
 

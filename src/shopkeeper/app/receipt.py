@@ -62,8 +62,11 @@ _PLACES = {
     "refused": ("refused rows", "被拒行"),
     "lake": ("lake", "数据湖"),
     "files": ("files of older states", "旧状态的文件"),
+    "log.db": ("log of events", "事件日志"),
+    "live.db": ("live state", "实时状态"),
     "state": ("state store", "状态库"),
     "temporary": ("waiting and temporary files", "等待中的文件和临时文件"),
+    "serving.db": ("serving set", "服务数据集"),
     "models": ("models marked as stale", "标为过期的模型"),
 }
 

@@ -15,7 +15,9 @@ import pyarrow as pa
 from shopkeeper.app.changed import LINES, days_to_redo, has_other_records, others, people_to_redo
 from shopkeeper.app.cuts import KINDS, keep_filed
 from shopkeeper.app.log import noted
+from shopkeeper.app.map_seed import seed
 from shopkeeper.app.plan import Plan
+from shopkeeper.app.serving import refresh_serving
 from shopkeeper.app.shop import Shop, as_of_or_last, now
 from shopkeeper.app.steps import plans
 from shopkeeper.base.errors import MissingError
@@ -75,11 +77,11 @@ def run(
     by: str = "cli",
     progress: Progress | None = None,
 ) -> RunReport:
-    """Refreshes derived tables.
+    """Refreshes derived tables and, where all of them were asked for, the serving set.
 
     Args:
         shop: The shop.
-        steps: Only these steps; all by default.
+        steps: Only these steps, with the map of identifiers as it stands; all by default.
         until: The last step to do, with what it stands on.
         as_of: The day at whose end everything stands; the last with data by default.
         force: Do everything again, whole.
@@ -90,11 +92,14 @@ def run(
         MissingError: A step is not known, or there are no data.
     """
     day = as_of_or_last(shop, as_of)
+    if not steps:
+        seed(shop)
     for kind in KINDS:
         keep_filed(shop, kind)
     ordered = _chosen(plans(shop), tuple(steps), until)
     record = shop.state.runs.start(as_of=day, engine=shop.engine.name, by=by, now=now(shop))
     reports = []
+    plan: Plan | None = None
     try:
         for place, plan in enumerate(ordered, start=1):
             if progress:
@@ -106,8 +111,11 @@ def run(
                 record.id, done.name, rows=done.rows, seconds=done.seconds, skipped=done.skipped, now=now(shop)
             )
             reports.append(done)
+        plan = None
+        if not steps and until is None:
+            refresh_serving(shop)
     except Exception as error:
-        shop.state.runs.fail(record.id, f"{plan.name}: {noted(error)}", now=now(shop))
+        shop.state.runs.fail(record.id, f"{plan.name if plan else 'serving'}: {noted(error)}", now=now(shop))
         raise
     shop.state.runs.finish(record.id, now=now(shop))
     return RunReport(day, shop.engine.name, tuple(reports))

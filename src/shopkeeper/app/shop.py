@@ -20,6 +20,7 @@ from shopkeeper.schema.query import Query, Value
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.backup import EMPTYING, is_unfinished
 from shopkeeper.storage.engine import DuckDBEngine, Engine
+from shopkeeper.storage.key_ring import KeyRing
 from shopkeeper.storage.keys import make_keys, read_keys
 from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.models import Models
@@ -122,10 +123,14 @@ class Shop:
         """Makes tokens of raw identifiers."""
         return Tokens(read_keys(self.folder / "keys", os.environ).token, self.settings.chain.country)
 
-    @cached_property
+    @property
     def sealing(self) -> Sealing:
-        """Seals files that wait with the vault's keys."""
-        return Sealing(read_keys(self.folder / "keys", os.environ).vault)
+        """Seals what waits, with the vault's keys of the moment; hold on to it for one piece of work."""
+        return self._ring.sealing()
+
+    @cached_property
+    def _ring(self) -> KeyRing:
+        return KeyRing(self.folder / "keys", os.environ)
 
     @cached_property
     def vault(self) -> Vault:

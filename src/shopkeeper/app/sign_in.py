@@ -6,7 +6,17 @@ from datetime import datetime, timedelta
 from shopkeeper.app.shop import Shop
 from shopkeeper.app.visitor import Visitor, key_visitor, user_visitor
 
-__all__ = ["SignIn", "Visitor", "sign_in", "sign_out", "state_answers", "visitor_of", "visitor_of_key"]
+__all__ = [
+    "KeyShown",
+    "SignIn",
+    "Visitor",
+    "note_key",
+    "sign_in",
+    "sign_out",
+    "state_answers",
+    "visitor_of",
+    "visitor_of_key",
+]
 
 _USE_NOTED = timedelta(minutes=1)
 
@@ -18,6 +28,14 @@ class SignIn:
     token: str
     seconds: int
     visitor: Visitor
+
+
+@dataclass(frozen=True, slots=True)
+class KeyShown:
+    """Whose key was shown, and whether it is time to note that it was used."""
+
+    visitor: Visitor
+    is_due: bool
 
 
 def sign_in(shop: Shop, name: str, password: str, *, now: datetime, origin: str | None = None) -> SignIn | None:
@@ -50,14 +68,18 @@ def visitor_of(shop: Shop, token: str, *, now: datetime) -> Visitor | None:
     return _visitor(shop, session.user_id) if session is not None else None
 
 
-def visitor_of_key(shop: Shop, secret: str, *, now: datetime) -> Visitor | None:
-    """Gives whose key a secret is, and notes to the minute that it was used; None where it holds no more."""
+def visitor_of_key(shop: Shop, secret: str, *, now: datetime) -> KeyShown | None:
+    """Gives whose key a secret is; None where it holds no more."""
     key = shop.state.api_keys.find(secret, now=now)
     if key is None:
         return None
-    if key.last_used_at is None or now - key.last_used_at >= _USE_NOTED:
-        shop.state.api_keys.used({key.id: now})
-    return key_visitor(key_id=key.id, name=key.name, scopes=key.scopes)
+    is_due = key.last_used_at is None or now - key.last_used_at >= _USE_NOTED
+    return KeyShown(key_visitor(key_id=key.id, name=key.name, scopes=key.scopes), is_due)
+
+
+def note_key(shop: Shop, visitor: Visitor, *, now: datetime) -> None:
+    """Notes to the minute that a key was used."""
+    shop.state.api_keys.used({visitor.user_id: now})
 
 
 def sign_out(shop: Shop, token: str) -> None:

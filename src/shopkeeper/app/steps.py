@@ -7,6 +7,7 @@ from pathlib import Path
 from shopkeeper.app.consent import make_consents
 from shopkeeper.app.cuts import cuts_now
 from shopkeeper.app.engage import make_effects, make_offer_plan
+from shopkeeper.app.merges import make_merges
 from shopkeeper.app.model import make_scores
 from shopkeeper.app.plan import Plan
 from shopkeeper.app.segment import refresh_members
@@ -33,7 +34,8 @@ _AUDIENCE_READS = (
     "score",
     "consent",
 )
-_CONSENT_FORM = "1"  # counted up when the snapshot of the ledger takes another form
+_CONSENT_FORM = "2"  # counted up when the snapshot of the ledger takes another form
+_MERGES_FORM = "1"  # and that of the map
 _CAMPAIGN_READS = (
     "order_line",
     "person",
@@ -53,6 +55,15 @@ def plans(shop: Shop) -> list[Plan]:
     zone, cuts = settings.chain.time_zone, cuts_now(shop, "lifecycle")
     segments = shop.state.segments.all()
     return [
+        Plan(
+            "person_merge",
+            "person_merge",
+            (),
+            _MERGES_FORM,
+            arguments={"moves": shop.state.identifiers.version()},
+            make=make_merges,
+            takes_as_of=False,
+        ),
         Plan.of(person, takes_as_of=False),
         Plan.of(product_fact, left_out=settings.profile.left_out_kinds),
         Plan.of(basket, takes_as_of=False, through=("counted", "private_label"), time_zone=zone),
@@ -77,7 +88,7 @@ def plans(shop: Shop) -> list[Plan]:
             "consent",
             (),
             _CONSENT_FORM,
-            arguments={"ledger": shop.state.consents.state()},
+            arguments={"ledger": shop.state.consents.state(), "moves": shop.state.identifiers.version()},
             make=make_consents,
             takes_as_of=False,
         ),

@@ -3,6 +3,7 @@
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import MissingError
 from shopkeeper.collect.people import subject
+from shopkeeper.identity.link import record_id
 from shopkeeper.privacy.reach import Traces
 from shopkeeper.schema.query import Query
 
@@ -28,14 +29,20 @@ def records_of(shop: Shop, person_id: str) -> tuple[tuple[str, str], ...]:
     Raises:
         MissingError: There is no such person.
     """
+    identifiers = shop.state.identifiers
+    who = identifiers.person(person_id)
     query = Query.from_sql(
-        "SELECT DISTINCT source, customer_id FROM person WHERE person_id = $person ORDER BY source, customer_id",
+        "SELECT DISTINCT source, customer_id FROM person WHERE person_id = $person AND valid_to IS NULL",
         name="records",
-        person=person_id,
+        person=who,
     )
     known = {(row["source"], row["customer_id"]) for row in shop.arrow(query).to_pylist()}
-    if shop.state.identifiers.of(person_id):
-        known |= {_record(record) for record in shop.state.identifiers.records(person_id)}
+    # The last run may have seen them with somebody else than the map does by now.
+    moved = identifiers.persons([record_id(*record) for record in known])
+    known = {record for record in known if moved.get(record_id(*record), who) == who}
+    linked = identifiers.records(who)
+    if linked != [who] or identifiers.of(who):
+        known |= {_record(record) for record in linked}
     if known:
         return tuple(sorted(known))
     separator, record = ":" in person_id, _record(person_id)
@@ -56,8 +63,11 @@ def traces_of(shop: Shop, person_id: str) -> Traces:
         MissingError: There is no such person.
     """
     records = records_of(shop, person_id)
-    live = {one.token for one in shop.state.identifiers.of(person_id)}
-    return Traces((person_id,), records, tuple(sorted({*tokens_of(shop, records), *live})))
+    who = shop.state.identifiers.person(person_id)
+    live = {one.token for one in shop.state.identifiers.of(who)}
+    # What a person was called before they were linked names them still.
+    ids = {person_id, who, *(record_id(*record) for record in records)}
+    return Traces(tuple(sorted(ids)), records, tuple(sorted({*tokens_of(shop, records), *live})))
 
 
 def tokens_of(shop: Shop, records: tuple[tuple[str, str], ...]) -> tuple[str, ...]:

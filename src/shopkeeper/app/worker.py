@@ -1,21 +1,36 @@
 """The worker: what reads the log, and the jobs of the schedule, until it is told to stop."""
 
 import threading
+import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import asdict
+from random import Random
+from typing import Any
 
+from shopkeeper.app.consent_log import ConsentKeeper
 from shopkeeper.app.event_log import reader_of
+from shopkeeper.app.heartbeat import Heartbeat
 from shopkeeper.app.ingest import Loader, Pace
 from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for
+from shopkeeper.app.live_rebuild import is_lost, rebuild_live
+from shopkeeper.app.live_turns import LiveTurns
+from shopkeeper.app.log import logger
+from shopkeeper.app.map_seed import Seeder
 from shopkeeper.app.readers import Reader, Readers
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.schedule import Worker
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.shop import Shop, now
+from shopkeeper.app.web_hooks import door_of, send_due
 from shopkeeper.storage.live import LiveStore
+from shopkeeper.storage.live_lock import live_lock
 
 __all__ = ["work"]
 
 _LOOKS_EVERY = 0.5
 _LIVE_RESTS = 0.05
+_SEGMENTS_REST = 0.1
+_HOOKS_REST = 0.25
 
 
 def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> None:
@@ -28,8 +43,17 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
 
     Raises:
         MissingError: There is no log yet: the process that writes it is started first.
+        ConflictError: Live state is being rebuilt.
     """
-    with reader_of(shop) as log, closing(LiveStore(shop.folder / LIVE_FILE)) as live:
+    file = shop.folder / LIVE_FILE
+    if is_lost(shop):
+        logger("worker").info("live state is made anew", **asdict(rebuild_live(shop)))
+    with (
+        reader_of(shop) as log,
+        live_lock(file),
+        closing(LiveStore(file)) as live,
+        closing(Seeder(shop)) as seeder,
+    ):
         live_reader = LiveReader(
             log,
             shop.state.identifiers,
@@ -37,21 +61,51 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
             lines_for(shop),
             barred=lambda tokens: shop.vault.tombstoned(tokens=tokens),
         )
+        loader = Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds))
+        turns = LiveTurns(shop, live_reader.keep_days)
         readers = Readers(
             [
                 Reader("live", live_reader.step, rest=_LIVE_RESTS),
+                Reader("map", seeder.look, rest=0.2),
+                Reader("consent", ConsentKeeper(shop, log).step, rest=0.2),
+                Reader("segments", turns.step, rest=_SEGMENTS_REST),
+                Reader("hooks", _sending(shop), rest=_HOOKS_REST),
                 Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
-                Reader("loader", Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds)).step, rest=1.0),
+                Reader("loader", loader.step, rest=1.0),
             ]
         )
         schedule = Worker(shop) if with_schedule and shop.settings.schedule.enabled else None
         thread = threading.Thread(target=schedule.run, name="schedule") if schedule else None
+        heartbeat = Heartbeat(shop, "worker", lambda: {**_said_of(readers), "loaded": loader.passed})
         readers.start()
         if thread:
             thread.start()
+        heartbeat.beat()
         while not told.wait(_LOOKS_EVERY):
-            pass
+            heartbeat.beat()
         if schedule and thread:
             schedule.stop()
             thread.join()
         readers.stop()
+        turns.close()
+        heartbeat.end()
+
+
+def _said_of(readers: Readers) -> Mapping[str, Any]:
+    """What the heartbeat says of each reader: its failures in a row, and how long ago a step ended well."""
+    at = time.monotonic()
+    return {
+        "readers": {
+            name: {"failures": pulse.failures, "seconds": round(at - pulse.at, 1)}
+            for name, pulse in readers.pulses().items()
+        }
+    }
+
+
+def _sending(shop: Shop) -> Callable[[], bool]:
+    door, random = door_of(shop), Random()  # noqa: S311 - spreads retries
+
+    def step() -> bool:
+        return send_due(shop.state, shop.sealing, door, now=now(shop), random=random) > 0
+
+    return step

@@ -24,13 +24,17 @@ PERMISSIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "data.read": ("see which tables there are, their lineage and quality", "查看数据表、血缘与质量"),
         "data.rows": ("see rows of tables, personal columns masked", "查看数据行（个人字段已脱敏）"),
         "data.run": ("start runs and checks", "启动计算与检查"),
-        "data.load": ("load files", "导入文件"),
-        "refused.read": ("see refused rows, values masked", "查看被拒数据（值已脱敏）"),
+        "data.load": ("load files, and take what was refused in again", "导入文件，重放被拒数据"),
+        "refused.read": ("see refused rows and events, values masked", "查看被拒数据和事件（值已脱敏）"),
         "person.unmask": ("see a person's personal fields, for a reason", "说明理由后查看会员的个人字段"),
         "consent.write": ("note what a person agrees to", "登记会员的授权"),
         "requests.manage": ("handle requests of persons about their data", "处理个人信息请求"),
+        "consent.texts": ("set the texts that persons agree to", "维护授权文本"),
         "keys.manage": ("make and revoke API keys", "创建和吊销 API 密钥"),
+        "hooks.manage": ("make, try and remove web hooks", "创建、测试和删除 Webhook"),
+        "users.manage": ("add users and change what they may do", "添加用户并调整其权限"),
         "audit.read": ("read and check the audit log", "查看和校验审计日志"),
+        "metrics.read": ("read the figures of the service itself for a monitor", "读取服务自身的运行指标（供监控用）"),
     }
 )
 """Every permission with what it allows, in English and Chinese."""
@@ -140,6 +144,7 @@ KEY_SCOPES = frozenset(
         "person.unmask",
         "consent.write",
         "requests.manage",
+        "metrics.read",
     }
 )
-"""What an API key may be given beside `collect`: what routes of the API ask for."""
+"""What an API key may be given beside `collect`: what routes of the API and `/metrics` ask for."""

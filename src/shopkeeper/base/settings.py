@@ -26,6 +26,7 @@ __all__ = [
     "EngineSettings",
     "LifecycleSettings",
     "LogSettings",
+    "MqttSettings",
     "ProfileSettings",
     "RfmSettings",
     "ScheduleSettings",
@@ -237,6 +238,35 @@ class CollectSettings(_Section):
     load_seconds: float = Field(
         30.0, gt=0, le=3_600, description="The loader takes the log into the lake so often, or at 50,000 events."
     )
+    log_days: int = Field(
+        90,
+        ge=1,
+        le=_CENTURY,
+        description="The log keeps events so long once the lake, live state and the vault hold them.",
+    )
+
+
+class MqttSettings(_Section):
+    """Signals of devices from a broker (MQTT 5), as an extra."""
+
+    url: str = Field(
+        "",
+        description="Broker: mqtt://host:1883 or mqtts://host:8883; empty for none.",
+        pattern=r"^(mqtts?://[^/@\s]+)?$",
+    )
+    topics: tuple[str, ...] = Field(
+        ("shopkeeper/{store_id}/{device_id}/{kind}",),
+        min_length=1,
+        description="Topics; what stands in braces is taken from the topic where the payload does not say it.",
+    )
+    source: str = Field("mqtt", min_length=1, description="The source of the events that signals become.")
+    client_id: str = Field("shopkeeper", min_length=1, description="What the broker keeps our session under.")
+    username: str = Field("", description="Name for the broker, if it asks for one.")
+    password_file: str = Field("", description="File with the password; SHOPKEEPER_MQTT_PASSWORD wins over it.")
+    ca_file: str = Field("", description="Certificates that the broker's is checked against; the system's by default.")
+    session_days: int = Field(
+        7, ge=1, le=365, description="The broker is asked to keep what comes while we are away for so many days."
+    )
 
 
 class WebSettings(_Section):
@@ -267,7 +297,7 @@ class PrivacySettings(_Section):
         15, ge=1, description="Days within which a request for access, correction or erasure must be done."
     )
     keep_refused_days: int = Field(0, ge=0, description="Refused rows are kept whole for so many days; 0 for ever.")
-    keep_event_days: int = Field(0, ge=0, description="Events are kept for so many days; 0 for ever.")
+    keep_event_days: int = Field(0, ge=0, description="Events are kept in lake and log for so many days; 0 for ever.")
 
 
 class LogSettings(_Section):
@@ -303,6 +333,7 @@ class Settings(BaseSettings):
     engage: EngageSettings = EngageSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     collect: CollectSettings = CollectSettings()
+    mqtt: MqttSettings = MqttSettings()
     web: WebSettings = WebSettings()
     privacy: PrivacySettings = PrivacySettings()
     log: LogSettings = LogSettings()

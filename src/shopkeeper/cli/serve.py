@@ -1,7 +1,9 @@
 """`shopkeeper serve`: the console, the API, the log and the worker as one; `web`, `worker` and `log` alone."""
 
+import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 
@@ -9,6 +11,7 @@ import click
 import uvicorn
 from rich.console import Console
 
+from shopkeeper.app.broker import check_bridge
 from shopkeeper.app.event_log import is_written, write_log
 from shopkeeper.app.processes import Part, Service, end_with_parent
 from shopkeeper.app.shop import Shop
@@ -23,6 +26,9 @@ _DRAIN_SECONDS = 20
 _WORKER_SECONDS = 120.0
 _WAITING_CONNECTIONS = 2_048
 _AT_ONCE = 2_000
+_SWITCH_SECONDS = 0.001
+_GIVES_WAY = 5
+"""How much the worker stands back for those who wait for an answer, as `nice` counts."""
 
 
 @click.command("serve")
@@ -62,6 +68,9 @@ def serve(
     ]
     if with_worker:
         parts.append(Part("worker", ("worker", "--shop", folder), grace=_WORKER_SECONDS))
+    if shop.settings.mqtt.url:
+        check_bridge(shop, os.environ)
+        parts.append(Part("mqtt", ("mqtt", "--shop", folder)))
     shop.close()
     service = Service(parts)
     for told in (signal.SIGTERM, signal.SIGINT):
@@ -88,6 +97,8 @@ def web_command(shop: Shop, *, host: str | None, port: int | None, fd: int | Non
         if fd is not None
         else {"host": host or shop.settings.web.host, "port": shop.settings.web.port if port is None else port}
     )
+    # Answers are given in one thread: another that has the interpreter gives it back after a millisecond, not five.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     config = uvicorn.Config(
         create_app(shop), log_level="warning", access_log=False, server_header=False, date_header=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS, limit_concurrency=_AT_ONCE, **options,
@@ -102,6 +113,7 @@ def worker_command(shop: Shop, *, no_schedule: bool, as_json: bool) -> None:
     """Take the log into the lake and the vault, and do the jobs of the schedule."""
     del as_json
     end_with_parent()
+    os.nice(_GIVES_WAY)
     told = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: told.set())

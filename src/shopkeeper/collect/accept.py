@@ -16,6 +16,7 @@ from shopkeeper.collect.mask import mask
 from shopkeeper.collect.orders import order_fault
 from shopkeeper.collect.times import happened_at, instant
 from shopkeeper.collect.whole import whole
+from shopkeeper.schema.consent import consent_fault
 from shopkeeper.schema.event import Event
 from shopkeeper.schema.events import TEXTS, canonical
 from shopkeeper.schema.happening import Happening
@@ -193,6 +194,9 @@ class _Desk:
             for name in known.required:
                 if not isinstance(properties.get(name), str) or not properties[name].strip():
                     raise RefusedError("missing_property", f"properties.{name}", properties.get(name))
+            wrong = consent_fault(properties["purpose"].strip(), properties["channel"].strip(), None, granted=False)
+            if wrong is not None:
+                raise RefusedError(wrong[1], f"properties.{wrong[0]}", properties[wrong[0]])
 
     def _check_plan(self, name: str, properties: dict[str, Any]) -> None:
         for fault in self._door.plan.faults(name, properties):
@@ -218,9 +222,21 @@ class _Desk:
         digest = self._door.tokens.digest("refused", f"event|{self._door.source}|".encode() + body)
         refused_id = f"rf_{base64.urlsafe_b64encode(digest).decode()}"
         self.bodies[refused_id] = body
-        return Refusal(
-            refused_id, refused.reason, shown_path(refused.path) if refused.path else "", _masked(refused.value)
-        )
+        path = shown_path(refused.path) if refused.path else ""
+        return Refusal(refused_id, refused.reason, path, _masked(refused.value), self._called(message))
+
+    def _called(self, message: Any) -> str:
+        """What a refused event calls itself: a name of ours or of the plan, else the form of its own."""
+        if type(message) is not dict:
+            return ""
+        name, kind = message.get("event"), message.get("type")
+        if type(name) is not str or not name.strip():
+            return kind if type(kind) is str and kind in _TYPES else ""
+        written = name.strip()[:_LONGEST_NAME]
+        known = canonical(written)
+        if known is not None:
+            return known.name
+        return written if written in self._door.plan.events else _masked(written)
 
 
 def _payload(content: dict[str, Any]) -> bytes:

@@ -1,26 +1,40 @@
 """Events of the log as rows of the table `event`."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
-from shopkeeper.schema.event import Event
+from shopkeeper.schema.event import Event, Identifier
 from shopkeeper.schema.tables import table
 from shopkeeper.storage.iceberg import arrow_schema
 from shopkeeper.storage.log import Stored
 
-__all__ = ["Barred", "Logged", "event_rows", "logged_events", "without_erased"]
+__all__ = [
+    "ERASED",
+    "Barred",
+    "Logged",
+    "cleared_body",
+    "event_rows",
+    "logged_events",
+    "logged_rows",
+    "without_erased",
+]
+
+ERASED = "erased"
+"""What stands in an event where it named somebody who was erased."""
 
 Barred = Callable[[Collection[str]], Collection[str]]
 """Gives those of some tokens that bear a tombstone."""
 
 _EVENT = table("event")
 _SCHEMA = arrow_schema(_EVENT)
-_JSON = ("traits", "context", "properties")
+_JSON = ("traits", "context", "properties", "identifiers")
+_IDENTIFIERS = msgspec.json.Decoder(tuple[Identifier, ...])
 _DECODER = msgspec.json.Decoder(Event)
 _ENCODER = msgspec.json.Encoder(order="sorted")
+_PLAIN = [name for name in _EVENT.column_names if name not in (*_JSON, "payload_hash", "log_offset")]
 
 
 class Logged(msgspec.Struct, frozen=True):
@@ -52,7 +66,25 @@ def without_erased(logged: Sequence[Logged], barred: Barred) -> list[Logged]:
     gone = frozenset(barred(tokens)) if tokens else frozenset()
     if not gone:
         return list(logged)
-    return [_cleared(one, gone) for one in logged if not gone & {one.event.user_id, one.event.anonymous_id}]
+    return [
+        Logged(_cleared(one.event, gone), one.offset, one.payload_hash) for one in logged if not _is_of(one.event, gone)
+    ]
+
+
+def cleared_body(body: bytes, tokens: Collection[str]) -> bytes | None:
+    """Takes some persons out of an event of the log: None where it is their own, else what stays of it.
+
+    Args:
+        body: The event as the log has it.
+        tokens: The tokens of the persons.
+    """
+    event = _DECODER.decode(body)
+    if _is_of(event, tokens):
+        return None
+    changed = _ENCODER.encode(_cleared(event, tokens))
+    for token in tokens:  # another's event may mention them in what it says
+        changed = changed.replace(token.encode(), ERASED.encode())
+    return changed
 
 
 def _tokens(event: Event) -> Iterable[str]:
@@ -60,16 +92,18 @@ def _tokens(event: Event) -> Iterable[str]:
     return [token for token in (*own, *(each.token for each in event.identifiers)) if token is not None]
 
 
-def _cleared(one: Logged, gone: Collection[str]) -> Logged:
-    event = one.event
+def _is_of(event: Event, gone: Collection[str]) -> bool:
+    return event.user_id in gone or event.anonymous_id in gone
+
+
+def _cleared(event: Event, gone: Collection[str]) -> Event:
     kept = tuple(each for each in event.identifiers if each.token not in gone)
     previous = None if event.previous_id in gone else event.previous_id
-    changed = msgspec.structs.replace(event, identifiers=kept, previous_id=previous)
-    return Logged(changed, one.offset, one.payload_hash)
+    return msgspec.structs.replace(event, identifiers=kept, previous_id=previous)
 
 
 def event_rows(logged: Iterable[Logged]) -> pa.Table:
-    """Gives events as rows of the table `event`; traits, context and properties as JSON, NULL where there are none."""
+    """Gives events as rows of the table `event`; what has parts as JSON, NULL where there are none."""
     found = list(logged)
     columns = {}
     for field in _SCHEMA:
@@ -86,5 +120,21 @@ def event_rows(logged: Iterable[Logged]) -> pa.Table:
     return pa.table(columns, schema=_SCHEMA)
 
 
-def _text(value: dict[str, object]) -> str | None:
+def logged_rows(rows: Iterable[Mapping[str, Any]]) -> list[Logged]:
+    """Gives events back from rows of the table `event`, as far as live state is made of them.
+
+    Rows from before `identifiers` and `is_verified` were columns say nothing of them.
+    """
+    return [Logged(_event(row), row["log_offset"], bytes.fromhex(row["payload_hash"] or "")) for row in rows]
+
+
+def _event(row: Mapping[str, Any]) -> Event:
+    values = {name: row[name] for name in _PLAIN if row[name] is not None}
+    values |= {name: msgspec.json.decode(row[name]) for name in _JSON[:-1] if row[name] is not None}
+    found = () if row["identifiers"] is None else _IDENTIFIERS.decode(row["identifiers"])
+    values["identifiers"] = tuple(each for each in found if each.token != ERASED)
+    return Event(**values)
+
+
+def _text(value: dict[str, object] | tuple[Identifier, ...]) -> str | None:
     return _ENCODER.encode(value).decode() if value else None

@@ -4,9 +4,10 @@ All of it may be done again: rows are held against what is there by their keys, 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ class Landing:
         tokens: Makes the ids of refused rows.
         scratch: Folder for rows on their way, which hold tokens only.
         days: What day a sale belongs to.
+        failed: Told of each event whose rows cannot be made; the others go on. Raises by default.
     """
 
     lake: Lake
@@ -71,6 +73,7 @@ class Landing:
     tokens: Tokens
     scratch: Path
     days: Days
+    failed: Callable[[Event, Exception], None] | None = None
 
     def land(self, events: Sequence[Event], *, now: datetime) -> Landed:
         """Puts the rows of some events into their tables.
@@ -89,9 +92,10 @@ class Landing:
                     total[table] += count
 
         refunds = [event for event in events if event.name == _REFUND]
-        put("order_line", [row for event in events if event.name != _REFUND for row in order_lines(event, self.days)])
+        sales = [event for event in events if event.name != _REFUND]
+        put("order_line", self._rows(sales, partial(order_lines, days=self.days)))
         put("order_line", self._returned(refunds))
-        put("interaction", [row for event in events for row in interactions(event)])
+        put("interaction", self._rows(events, interactions))
         self._put_identifiers(events)
         return Landed(stored, duplicate, conflicts)
 
@@ -102,12 +106,24 @@ class Landing:
         if whole:
             orders = sorted({str(event.properties.get("order_id")) for event in whole})
             originals = self.engine.arrow(Query.from_sql(_ORIGINALS, name="returned orders", orders=orders)).to_pylist()
-        rows = []
-        for event in refunds:
+
+        def lines(event: Event) -> list[dict[str, Any]]:
             order_id = str(event.properties.get("order_id"))
             own = [row for row in originals if (row["source"], row["order_id"]) == (event.source, order_id)]
-            rows += order_lines(event, self.days, originals=own)
-        return rows
+            return order_lines(event, self.days, originals=own)
+
+        return self._rows(refunds, lines)
+
+    def _rows(self, events: Iterable[Event], make: Callable[[Event], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for event in events:
+            try:
+                found += make(event)
+            except Exception as error:
+                if self.failed is None:
+                    raise
+                self.failed(event, error)
+        return found
 
     def _put(self, table: str, rows: list[dict[str, Any]], now: datetime) -> tuple[int, int, int]:
         declared = declared_table(table)

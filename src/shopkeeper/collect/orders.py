@@ -14,7 +14,7 @@ from shopkeeper.collect.fields import amount
 from shopkeeper.collect.times import instant
 from shopkeeper.schema.event import Event
 
-__all__ = ["Days", "consents", "interactions", "order_fault", "order_lines"]
+__all__ = ["Days", "consents", "interactions", "order_fault", "order_lines", "whole_refund"]
 
 _MOST_LINES = 1_000
 _REFUND = "Order Refunded"
@@ -118,6 +118,22 @@ def order_lines(event: Event, days: Days, *, originals: Sequence[Mapping[str, An
     return [_row(common, place, line) for place, line in enumerate(lines, start=1)]
 
 
+def whole_refund(event: Event, days: Days) -> dict[str, Any] | None:
+    """Gives what the lines of a refund that names no goods have in common, as a row of number 0; None of other events.
+
+    Args:
+        event: An accepted event.
+        days: What day a sale belongs to.
+    """
+    properties = event.properties
+    if event.type != "track" or event.name != _REFUND or properties.get("products"):
+        return None
+    if order_fault(event.name, properties) is not None:
+        return None
+    nothing = {"line_no": 0, "product_id": "", "quantity": _ZERO, "net_amount": _ZERO}
+    return _refund_head(event, str(_code(properties.get("order_id"))), days) | nothing
+
+
 def interactions(event: Event) -> list[dict[str, Any]]:
     """Gives the row of `interaction` that a review, a ticket or a survey answer is."""
     voice = _VOICES.get(event.name or "")
@@ -173,9 +189,7 @@ def consents(event: Event) -> list[dict[str, Any]]:
 
 def _refund(event: Event, order_id: str, days: Days, originals: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A return is an order of its own with negative lines; what was taken off is in the gross amount already."""
-    named = _code(event.properties.get("refund_id"))
-    refund_id = named or derived_id("rf", event.source, event.message_id)
-    common = _common(event, refund_id, days) | {"return_of": order_id}
+    common = _refund_head(event, order_id, days)
     if event.properties.get("products"):
         lines = _spread(_lines(event.properties), event.properties)
         return [_negative(_row(common, place, line)) for place, line in enumerate(lines, start=1)]
@@ -183,6 +197,12 @@ def _refund(event: Event, order_id: str, days: Days, originals: Sequence[Mapping
         _negative({**common, **{key: row.get(key) for key in _OF_LINE}, "store_id": row.get("store_id")})
         for row in sorted(originals, key=lambda row: row["line_no"])
     ]
+
+
+def _refund_head(event: Event, order_id: str, days: Days) -> dict[str, Any]:
+    named = _code(event.properties.get("refund_id"))
+    refund_id = named or derived_id("rf", event.source, event.message_id)
+    return _common(event, refund_id, days) | {"return_of": order_id}
 
 
 _OF_LINE = ("line_no", "product_id", "quantity", "net_amount", "unit_cost")

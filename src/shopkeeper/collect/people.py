@@ -19,6 +19,7 @@ __all__ = ["IDENTIFIER_SCHEMA", "erased_customers", "identifier_rows", "keep", "
 
 _SEEN = {"order_line": "ordered_at", "customer": "registered_at", "interaction": "occurred_at"}
 _CLEARED_AT_MOST = 1_000_000
+_PLATFORM = "marketplace"
 _IDENTIFIER = declared_table("identifier")
 IDENTIFIER_SCHEMA = pa.schema(
     [
@@ -27,6 +28,7 @@ IDENTIFIER_SCHEMA = pa.schema(
         ("source", pa.string()),
         ("customer_id", pa.string()),
         ("seen_at", pa.timestamp("us", tz="UTC")),
+        ("is_loaded", pa.bool_()),
     ]
 )
 
@@ -64,6 +66,7 @@ def identifier_rows(mapping: Mapping, prepared: Prepared, rows: pa.Table, places
         rows: The good rows.
         places: The place of each good row in the batch.
     """
+    rows, places = _without_platforms(rows, places) if mapping.table == "order_line" else (rows, places)
     seen = _SEEN.get(mapping.table)
     at = rows.column(seen) if seen in rows.column_names else pa.nulls(rows.num_rows, pa.timestamp("us", tz="UTC"))
     for (kind, _), done in prepared.personal.items():
@@ -76,9 +79,18 @@ def identifier_rows(mapping: Mapping, prepared: Prepared, rows: pa.Table, places
                 "source": rows.column("source"),
                 "customer_id": rows.column("customer_id"),
                 "seen_at": at,
+                "is_loaded": pa.repeat(True, rows.num_rows),  # noqa: FBT003 - the value
             }
         ).cast(IDENTIFIER_SCHEMA)
         yield made.filter(pc.and_(pc.is_valid(made["token"]), pc.is_valid(made["customer_id"])))
+
+
+def _without_platforms(rows: pa.Table, places: pa.Array) -> tuple[pa.Table, pa.Array]:
+    """Leaves out orders of delivery platforms: the number they give is theirs and links nobody."""
+    if "channel" not in rows.column_names:
+        return rows, places
+    own = pc.fill_null(pc.not_equal(rows["channel"], _PLATFORM), fill_value=True)
+    return rows.filter(own), places.filter(own.combine_chunks() if isinstance(own, pa.ChunkedArray) else own)
 
 
 def keep(vault: Vault, prepared: Prepared, rows: pa.Table, places: pa.Array) -> None:
@@ -135,15 +147,19 @@ def merge_identifiers(lake: Lake, engine: DuckDBEngine, staged: str, note: dict[
 
 _MERGED = """
     WITH seen AS (
-        SELECT kind, token, source, customer_id, min(seen_at) AS first_seen_at, max(seen_at) AS last_seen_at
+        SELECT
+            kind, token, source, customer_id, min(seen_at) AS first_seen_at, max(seen_at) AS last_seen_at,
+            bool_or(is_loaded) AS is_loaded
         FROM read_parquet($staged) GROUP BY ALL
     )
     SELECT
         s.kind, s.token, s.source, s.customer_id,
         least(s.first_seen_at, k.first_seen_at) AS first_seen_at,
         greatest(s.last_seen_at, k.last_seen_at) AS last_seen_at,
+        coalesce(k.is_loaded, s.is_loaded) AS is_loaded,
         CASE
             WHEN k.token IS NULL THEN 'new'
+            WHEN s.is_loaded AND k.is_loaded IS NULL THEN 'wider'
             WHEN s.first_seen_at IS NULL AND s.last_seen_at IS NULL THEN 'same'
             WHEN k.first_seen_at <= s.first_seen_at AND k.last_seen_at >= s.last_seen_at THEN 'same'
             ELSE 'wider'

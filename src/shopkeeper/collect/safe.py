@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from shopkeeper.storage.key_ring import KeyRing
 from shopkeeper.storage.keys import read_keys
 from shopkeeper.storage.vault import Vault
 
@@ -17,5 +18,6 @@ def open_vault(folder: Path, environment: Mapping[str, str]) -> Vault:
         environment: Where keys may stand instead of in the folder.
     """
     keys = read_keys(folder / "keys", environment)
+    ring = KeyRing(folder / "keys", environment)
     # Tombstones stand beside the vault, never in a backup, so that a restore cannot bring an erased person back.
-    return Vault.open(folder / "vault.db", keys, tombstones=folder / "tombstones.log")
+    return Vault.open(folder / "vault.db", keys, tombstones=folder / "tombstones.log", ring=ring)

@@ -18,7 +18,7 @@ from shopkeeper.storage.log import Stored
 from shopkeeper.storage.sealing import Sealing
 from shopkeeper.storage.vault import Vault
 
-__all__ = ["TABLE", "Contents", "Kept", "keep_sealed", "open_sealed", "seal"]
+__all__ = ["TABLE", "Contents", "Kept", "keep_sealed", "open_sealed", "seal", "sealed_under"]
 
 TABLE = "event"
 """What refused events are listed under in the table `refused`."""
@@ -100,6 +100,20 @@ def open_sealed(blob: bytes, sealing: Sealing) -> Contents:
         raise _altered() from None
 
 
+def sealed_under(blob: bytes) -> str | None:
+    """The shop key that what `seal` made is wrapped with; None where nothing is sealed.
+
+    Raises:
+        StorageError: It was altered.
+    """
+    if not blob:
+        return None
+    try:
+        return msgspec.msgpack.decode(blob, type=_Blob).key_id
+    except msgspec.DecodeError:
+        raise _altered() from None
+
+
 def _altered() -> StorageError:
     return StorageError(
         "a sealed request does not open: it was altered", place="the log", next_step="shopkeeper doctor"
@@ -152,6 +166,7 @@ def _rows(batch: Stored) -> list[dict[str, object]]:
             "body_key": each.refused_id,
             "state": "open",
             "refused_at": _received(batch),
+            "event_name": each.event or None,
         }
         for place, each in enumerate(batch.refusals, start=1)
     ]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from shopkeeper.identity.link import Known, Linked, rank, record_id
+from shopkeeper.identity.link import Known, Linked, Loaded, rank, record_id
 
 __all__ = ["Book", "Changes", "Merge", "Moved"]
 
@@ -52,18 +52,22 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Book:
-    """Carries out what events are evidence of.
+    """Carries out what events and records of files are evidence of.
 
     Args:
         known: What the map says of every identifier on the batch's events, and of those that these claimed.
     """
 
     def __init__(self, known: Iterable[Known]) -> None:
-        self.known = {one.token: one for one in known}
+        self.known: dict[str, Known] = {}
+        self._claimed: dict[str, dict[str, None]] = {}  # by whoever claimed them: nobody looks through all for these
         self._changed: set[str] = set()
+        self._new: set[str] = set()
         self._into: dict[str, str] = {}
         self._followed: dict[str, None] = {}
         self._records: dict[tuple[str, str], None] = {}
+        for one in known:
+            self._learn(one)
 
     def person(self, token: str) -> str:
         """The person an identifier belongs to."""
@@ -80,7 +84,7 @@ class Book:
             verified: Whether it came with a server key.
         """
         for token in linked.seen:
-            self._see(token, source, day, verified=verified)
+            self._see(token, source, day, day, verified=verified)
         for token in linked.joined[1:]:
             self._merge(self.person(linked.joined[0]), self.person(token))
         for token in linked.claims:
@@ -88,6 +92,30 @@ class Book:
                 self._claim(token, linked.claimant, at)
         if linked.record in self.known:
             self._records[source, str(linked.record)] = None
+
+    def add_record(self, linked: Linked, loaded: Loaded, person: str) -> None:
+        """Takes in one record of a file.
+
+        Args:
+            linked: What it is evidence of.
+            loaded: The record.
+            person: The person it belongs to as far as the map knows; its own where it was never linked.
+        """
+        is_named = linked.record is None
+        for token in linked.seen:
+            if is_named and token not in self.known and token in linked.joined:
+                # It never stood for itself, so nothing of its own need be moved.
+                first, last, home = loaded.first_day, loaded.last_day, self._stays(person)
+                self._new.add(token)
+                self._put(Known(token, home, loaded.source, first, last, verified=True))
+            else:
+                self._see(token, loaded.source, loaded.first_day, loaded.last_day, verified=True)
+        for token in linked.joined:
+            self._merge(self._stays(person) if is_named else self.person(linked.joined[0]), self.person(token))
+        for token in linked.claims:
+            self._claim(token, str(linked.claimant), loaded.at)
+        if linked.record is not None:
+            self._records[loaded.source, linked.record] = None
 
     def changes(self) -> Changes:
         """What is to be kept."""
@@ -102,25 +130,34 @@ class Book:
             tuple(one for one in moved if one.record_id != one.person_id),
         )
 
-    def _see(self, token: str, source: str, day: int, *, verified: bool) -> None:
+    def _see(self, token: str, source: str, first: int, last: int, *, verified: bool) -> None:
         own = record_id(source, token)
         found = self.known.get(token)
         if found is None:
-            self._put(Known(token, own, source, day, day, verified))
+            self._new.add(token)
+            self._put(Known(token, own, source, first, last, verified))
             return
-        seen = msgspec.structs.replace(
-            found,
-            source=min(source, found.source),
-            first_day=min(day, found.first_day),
-            last_day=max(day, found.last_day),
-            verified=found.verified or verified,
-        )
-        if seen != found:
-            self._put(seen)
-        if seen.verified and not found.verified and _is_contact_claim(found):
-            self._stand_alone(token)
-        if self.known[token].claimed_by is None and rank(own) < rank(self.person(token)):
-            self._merge(own, self.person(token))
+        # Nearly always it was seen so before.
+        if not (
+            source >= found.source
+            and found.first_day <= first
+            and last <= found.last_day
+            and found.verified >= verified
+        ):
+            self._put(
+                msgspec.structs.replace(
+                    found,
+                    source=min(source, found.source),
+                    first_day=min(first, found.first_day),
+                    last_day=max(last, found.last_day),
+                    verified=found.verified or verified,
+                )
+            )
+            if verified and not found.verified and _is_contact_claim(found):
+                self._stand_alone(token)
+        person = self.person(token)
+        if person != own and self.known[token].claimed_by is None and rank(own) < rank(person):
+            self._merge(own, person)
 
     def _stand_alone(self, token: str) -> None:
         """A claim without proof ends where there is proof of another life."""
@@ -140,9 +177,10 @@ class Book:
             self._follow(token)
 
     def _follow(self, token: str) -> None:
-        self._followed[token] = None
-        for other in [one for one in self.known.values() if one.claimed_by == token]:
-            self._put(msgspec.structs.replace(other, person_id=self.person(token)))
+        if token not in self._new:
+            self._followed[token] = None
+        for other in self._claimed.get(token, ()):
+            self._put(msgspec.structs.replace(self.known[other], person_id=self.person(token)))
 
     def _merge(self, one: str, other: str) -> None:
         one, other = self._stays(one), self._stays(other)
@@ -157,8 +195,18 @@ class Book:
         return person
 
     def _put(self, known: Known) -> None:
-        self.known[known.token] = known
+        self._learn(known)
         self._changed.add(known.token)
+
+    def _learn(self, known: Known) -> None:
+        before = self.known.get(known.token)
+        self.known[known.token] = known
+        was = None if before is None else before.claimed_by
+        if was != known.claimed_by:
+            if was is not None:
+                self._claimed[was].pop(known.token, None)
+            if known.claimed_by is not None:
+                self._claimed.setdefault(known.claimed_by, {})[known.token] = None
 
 
 def _is_contact_claim(known: Known) -> bool:

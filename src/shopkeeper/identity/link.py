@@ -1,6 +1,6 @@
-"""Whose an event is: its record, and what it says of which identifiers belong together.
+"""Whose an event is: its record, and what it says of which identifiers belong together; the same of records of files.
 
-This is the seam for finer rules: `link` alone says what an event is evidence of, `Book` carries it out.
+This is the seam for finer rules: `link` and `link_loaded` alone say what is evidence of what, `Book` carries it out.
 
 What comes out does not depend on the order of events:
 - Strong identifiers (all but cookies and devices) on one verified event are one person.
@@ -9,6 +9,8 @@ What comes out does not depend on the order of events:
 - A cookie or device is claimed by the strong identifier it was first seen with, and its history goes with it. It is no
   evidence that two members are one: people share browsers.
 - A phone on a marketplace's event is the platform's virtual number: it links nothing.
+- A record of a file is evidence as a verified event is; where its source gave it an id of its own, what was seen with
+  it belongs to that record.
 """
 
 import re
@@ -18,7 +20,18 @@ import msgspec
 
 from shopkeeper.schema.event import Event
 
-__all__ = ["Known", "Linked", "is_strong", "kind_of", "link", "rank", "record_id"]
+__all__ = [
+    "Known",
+    "Linked",
+    "Loaded",
+    "identifiers_of",
+    "is_strong",
+    "kind_of",
+    "link",
+    "link_loaded",
+    "rank",
+    "record_id",
+]
 
 _KINDS = {
     "us": "user",
@@ -62,6 +75,26 @@ class Known(msgspec.Struct, frozen=True):
     claimed_at: int | None = None
 
 
+class Loaded(msgspec.Struct, frozen=True):
+    """One customer record of a file, with the identifiers that were seen with it.
+
+    Args:
+        source: Its source.
+        customer_id: Its id there; a token where the source gave it none.
+        tokens: The identifiers.
+        first_day: First day (UTC, `date.toordinal()`) it was seen with them.
+        last_day: Last day.
+        at: When it was first seen with them, in microseconds since 1970.
+    """
+
+    source: str
+    customer_id: str
+    tokens: tuple[str, ...]
+    first_day: int
+    last_day: int
+    at: int
+
+
 class Linked(msgspec.Struct, frozen=True):
     """What one event is evidence of.
 
@@ -80,14 +113,24 @@ class Linked(msgspec.Struct, frozen=True):
     claimant: str | None = None
 
 
-def link(event: Event, known: Mapping[str, Known]) -> Linked:
+def identifiers_of(event: Event) -> tuple[str, ...]:
+    """Gives every identifier on an event that counts, each once: of these the map is asked before `link`."""
+    named = (event.user_id, event.anonymous_id, event.previous_id if event.type == "alias" else None)
+    more = (one.token for one in event.identifiers if not (one.kind == "phone" and event.channel == "marketplace"))
+    found = (token for token in (*named, *more) if token is not None and _prefix(token) in _ORDER)
+    return tuple(dict.fromkeys(found))
+
+
+def link(event: Event, known: Mapping[str, Known], seen: tuple[str, ...] | None = None) -> Linked:
     """Says which record an event belongs to and which identifiers it links.
 
     Args:
         event: The event.
         known: What the map says of the identifiers on it.
+        seen: Those identifiers, where `identifiers_of` was asked before.
     """
-    seen = _identifiers(event)
+    if seen is None:
+        seen = identifiers_of(event)
     strong = tuple(token for token in seen if is_strong(token))
     weak = tuple(token for token in seen if not is_strong(token))
     record = event.user_id or event.anonymous_id or (min(seen, key=_place) if seen else None)
@@ -105,6 +148,18 @@ def link(event: Event, known: Mapping[str, Known]) -> Linked:
             if _prefix(token) not in _ACCOUNTS and not (token in known and known[token].verified)
         )
     return Linked(record, seen, (), (*weak, *contacts), root)
+
+
+def link_loaded(loaded: Loaded) -> Linked:
+    """Says which identifiers a record of a file links; cookies and devices alone link nothing."""
+    own = loaded.customer_id if _is_identifier(loaded.customer_id) else None
+    named = dict.fromkeys((*(() if own is None else (own,)), *loaded.tokens))
+    seen = tuple(token for token in named if _is_identifier(token))
+    strong = tuple(token for token in seen if is_strong(token))
+    if not strong:
+        return Linked(own, () if own is None else (own,))
+    weak = tuple(token for token in seen if not is_strong(token))
+    return Linked(own, seen, strong, weak, min(strong, key=_place))
 
 
 def record_id(source: str, customer_id: str) -> str:
@@ -133,11 +188,9 @@ def kind_of(token: str) -> str:
     return _KINDS[_prefix(token)]
 
 
-def _identifiers(event: Event) -> tuple[str, ...]:
-    named = (event.user_id, event.anonymous_id, event.previous_id if event.type == "alias" else None)
-    more = (one.token for one in event.identifiers if not (one.kind == "phone" and event.channel == "marketplace"))
-    found = (token for token in (*named, *more) if token is not None and _prefix(token) in _ORDER)
-    return tuple(dict.fromkeys(found))
+def _is_identifier(text: str) -> bool:
+    found = _TOKEN.fullmatch(text)
+    return found is not None and found[1] in _ORDER
 
 
 def _prefix(token: str) -> str:

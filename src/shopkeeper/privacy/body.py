@@ -10,7 +10,7 @@ import msgspec
 from shopkeeper.storage.token import Tokens
 from shopkeeper.storage.vault import Vault
 
-__all__ = ["bodies_of_erased", "bodies_that_say", "needles_of"]
+__all__ = ["bodies_of_erased", "bodies_that_say", "needles_of", "saying"]
 
 _SHORTEST = 7
 _SEPARATORS = re.compile(r"[\s()\-./·]+")
@@ -39,7 +39,13 @@ def needles_of(held: Iterable[tuple[str, str]], customer_ids: Iterable[str]) -> 
 
 
 def bodies_that_say(vault: Vault, needles: set[str]) -> list[str]:
-    """Gives the ids of the bodies that say one of some words: a short one as a whole cell of `customer_id` only."""
+    """Gives the ids of the bodies that say one of some words."""
+    says = saying(needles)
+    return [refused_id for refused_id, body in vault.bodies() if says(body)]
+
+
+def saying(needles: set[str]) -> Callable[[bytes], bool]:
+    """Gives what tells whether a body says one of some words: a short one as a whole cell of `customer_id` only."""
     long = [needle for needle in needles if len(needle) >= _SHORTEST]
 
     def says(cells: Mapping[str, str]) -> bool:
@@ -48,7 +54,7 @@ def bodies_that_say(vault: Vault, needles: set[str]) -> list[str]:
             needle in text for text in told for needle in long
         )
 
-    return _matching(vault, says)
+    return _told(says)
 
 
 def bodies_of_erased(vault: Vault, tokens: Tokens) -> list[str]:
@@ -61,11 +67,12 @@ def bodies_of_erased(vault: Vault, tokens: Tokens) -> list[str]:
             found.update(token for token in tokens.tokenise(kind, values).tokens.to_pylist() if token is not None)
         return bool(vault.tombstoned(tokens=found))
 
-    return _matching(vault, names_erased)
+    holds = _told(names_erased)
+    return [refused_id for refused_id, body in vault.bodies() if holds(body)]
 
 
-def _matching(vault: Vault, holds: Callable[[Mapping[str, str]], bool]) -> list[str]:
-    return [refused_id for refused_id, body in vault.bodies() if holds(dict(_texts(msgspec.json.decode(body))))]
+def _told(holds: Callable[[Mapping[str, str]], bool]) -> Callable[[bytes], bool]:
+    return lambda body: holds(dict(_texts(msgspec.json.decode(body))))
 
 
 def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from shopkeeper.base.errors import ForbiddenError, UsageError
 from shopkeeper.schema.consent import CHANNELS, PURPOSES, check_consent
 from shopkeeper.storage.state.consents import ConsentChange, Consents
 from shopkeeper.storage.state.flags import NO_AUTOMATED_DECISIONS, FlagChange, Flags
 
-__all__ = ["Ledger", "Standing"]
+__all__ = ["Ledger", "Said", "Standing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,30 @@ class Standing:
     change: ConsentChange | None
 
 
+class Said(TypedDict):
+    """How a person said that they agree or withdraw.
+
+    Args:
+        source: Where it was said.
+        who: Who notes it.
+        occurred_at: When it was said.
+        now: The present instant.
+        text_version: Version of the text that was shown.
+        text_language: Its language.
+        evidence: What else proves it.
+        message_id: Id of the message that brought it.
+    """
+
+    source: str
+    who: str
+    occurred_at: datetime
+    now: datetime
+    text_version: NotRequired[str | None]
+    text_language: NotRequired[str | None]
+    evidence: NotRequired[Mapping[str, Any] | None]
+    message_id: NotRequired[str | None]
+
+
 class Ledger:
     """The consent ledger of a shop as persons use it.
 
@@ -44,98 +68,33 @@ class Ledger:
         self._flags = flags
         self._is_erased = is_erased
 
-    def give(
-        self,
-        person_id: str,
-        purpose: str,
-        channel: str,
-        *,
-        source: str,
-        who: str,
-        occurred_at: datetime,
-        now: datetime,
-        text_version: str | None = None,
-        text_language: str | None = None,
-        evidence: Mapping[str, Any] | None = None,
-        message_id: str | None = None,
-    ) -> ConsentChange:
+    def give(self, person_id: str, purpose: str, channel: str, **said: Unpack[Said]) -> ConsentChange:
         """Notes that a person agrees; it holds at once unless the person said otherwise later.
 
         Args:
             person_id: Who.
             purpose: For what, of `schema.consent.PURPOSES`.
             channel: By which channel, of `schema.consent.CHANNELS`.
-            source: Where it was said.
-            who: Who notes it.
-            occurred_at: When it was said.
-            now: The present instant.
-            text_version: Version of the text that was shown; without one a consent has no proof and is refused.
-            text_language: Its language.
-            evidence: What else proves it.
-            message_id: Id of the message that brought it.
+            **said: Who said so where, and what proves it; without the version of the text it has no proof.
 
         Raises:
             ForbiddenError: The person was erased.
             UsageError: The purpose or channel is not declared, or no version of the text is named.
         """
-        if not text_version:
+        if not said.get("text_version"):
             raise UsageError(
                 "a consent needs the version of the text that was shown", next_step="name it as text_version"
             )
-        return self._add(
-            ConsentChange(
-                person_id,
-                purpose,
-                channel,
-                granted=True,
-                source=source,
-                who=who,
-                occurred_at=occurred_at,
-                recorded_at=now,
-                text_version=text_version,
-                text_language=text_language,
-                evidence=evidence or {},
-                message_id=message_id,
-            )
-        )
+        return self._add(_change(person_id, purpose, channel, said, granted=True))
 
-    def withdraw(
-        self,
-        person_id: str,
-        purpose: str,
-        channel: str,
-        *,
-        source: str,
-        who: str,
-        occurred_at: datetime,
-        now: datetime,
-        text_version: str | None = None,
-        text_language: str | None = None,
-        evidence: Mapping[str, Any] | None = None,
-        message_id: str | None = None,
-    ) -> ConsentChange:
+    def withdraw(self, person_id: str, purpose: str, channel: str, **said: Unpack[Said]) -> ConsentChange:
         """Notes that a person withdraws; takes what `give` takes, and needs less of it.
 
         Raises:
             ForbiddenError: The person was erased.
             UsageError: The purpose or channel is not declared.
         """
-        return self._add(
-            ConsentChange(
-                person_id,
-                purpose,
-                channel,
-                granted=False,
-                source=source,
-                who=who,
-                occurred_at=occurred_at,
-                recorded_at=now,
-                text_version=text_version,
-                text_language=text_language,
-                evidence=evidence or {},
-                message_id=message_id,
-            )
-        )
+        return self._add(_change(person_id, purpose, channel, said, granted=False))
 
     def standing(self, person_id: str, purpose: str, channel: str, *, now: datetime) -> Standing:
         """Gives how a person stands to a purpose on a channel now.
@@ -201,3 +160,20 @@ class Ledger:
     def _refuse_erased(self, person_id: str) -> None:
         if self._is_erased(person_id):
             raise ForbiddenError("the person was erased: nothing is noted of them any more")
+
+
+def _change(person_id: str, purpose: str, channel: str, said: Said, *, granted: bool) -> ConsentChange:
+    return ConsentChange(
+        person_id,
+        purpose,
+        channel,
+        granted=granted,
+        source=said["source"],
+        who=said["who"],
+        occurred_at=said["occurred_at"],
+        recorded_at=said["now"],
+        text_version=said.get("text_version"),
+        text_language=said.get("text_language"),
+        evidence=said.get("evidence") or {},
+        message_id=said.get("message_id"),
+    )

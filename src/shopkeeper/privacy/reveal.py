@@ -9,7 +9,7 @@ from shopkeeper.storage.state.audit import Audit
 from shopkeeper.storage.token import mask
 from shopkeeper.storage.vault import Vault
 
-__all__ = ["Personal", "masked_of", "reasoned", "revealed_of"]
+__all__ = ["Personal", "masked_of", "reasoned", "revealed_body", "revealed_of"]
 
 _SHORTEST_REASON, _LONGEST_REASON = 5, 500
 
@@ -60,6 +60,27 @@ def revealed_of(
     """
     audit.append(by, "person.reveal", mark, now=now, origin=origin, detail={"reason": reasoned(reason)})
     return tuple(Personal(kind, raw) for kind, raw in _values(vault, subjects))
+
+
+def revealed_body(
+    vault: Vault, audit: Audit, refused_id: str, *, reason: str, by: str, now: datetime, origin: str | None
+) -> bytes | None:
+    """Gives a refused row or event whole, None where it is not kept any more; the audit row stands before it is opened.
+
+    Args:
+        vault: Holds it.
+        audit: Where it is noted.
+        refused_id: Its id.
+        reason: Why.
+        by: Who asks.
+        now: The present instant.
+        origin: From where.
+
+    Raises:
+        UsageError: There is no reason.
+    """
+    audit.append(by, "refused.reveal", refused_id, now=now, origin=origin, detail={"reason": reasoned(reason)})
+    return vault.bodies_of([refused_id]).get(refused_id)
 
 
 def reasoned(reason: str) -> str:

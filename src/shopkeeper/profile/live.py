@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-__all__ = ["Keep", "LineTouch", "LiveState", "Touch", "decode_live", "encode_live", "join"]
+__all__ = ["Keep", "Line", "LiveState", "Touch", "decode_live", "encode_live", "join"]
 
 _DAY = 86_400_000_000
 _MOST_MARKS = 64
 
 
-class LineTouch(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
+class Line(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
     """One order line of `order_line`: days as ordinals, instants in microseconds, amounts in ten-thousandths."""
 
     source: str
@@ -58,6 +58,8 @@ class Touch(msgspec.Struct, frozen=True, array_like=True):
         coupon: The coupon it is about.
         until: When that coupon expires, in microseconds since 1970.
         lines: The order lines it is.
+        returned: The order that it gives back whole, where it is a refund that names no goods.
+        refund: What the lines of that refund have in common, with no goods in it.
     """
 
     at: int
@@ -75,12 +77,15 @@ class Touch(msgspec.Struct, frozen=True, array_like=True):
     items: tuple[tuple[str, int], ...] = ()
     coupon: str | None = None
     until: int | None = None
-    lines: tuple[LineTouch, ...] = ()
+    lines: tuple[Line, ...] = ()
+    returned: str | None = None
+    refund: Line | None = None
 
     @property
     def lasts(self) -> bool:
         """Whether it is kept as long as order lines are: orders, coupons, favourites."""
-        return bool(self.lines) or self.coupon is not None or (self.name or "").endswith("Wishlist")
+        is_sale = bool(self.lines) or self.refund is not None
+        return is_sale or self.coupon is not None or (self.name or "").endswith("Wishlist")
 
 
 class Keep(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 from shopkeeper.base.clock import microseconds
 from shopkeeper.base.money import MONEY_PLACES, money
-from shopkeeper.profile.live import LineTouch, Touch
+from shopkeeper.profile.live import Line, Touch
 from shopkeeper.schema.event import Event
 
 __all__ = ["touch_of"]
@@ -27,7 +27,7 @@ def touch_of(event: Event, offset: int, rows: Sequence[Mapping[str, Any]] = ()) 
     Args:
         event: The event.
         offset: Where it stands in the log.
-        rows: The rows of `order_line` that it is.
+        rows: The rows of `order_line` that it is; one with the number 0 stands for those of the order it returns.
     """
     properties, name = event.properties, event.name
     coupon = _text(properties.get("coupon_id")) if name in _COUPONS else None
@@ -47,12 +47,14 @@ def touch_of(event: Event, offset: int, rows: Sequence[Mapping[str, Any]] = ()) 
         items=_items(event) if name in _CARTS else (),
         coupon=coupon,
         until=None if coupon is None else _until(properties),
-        lines=tuple(_line(row) for row in rows),
+        lines=tuple(_line(row) for row in rows if row["line_no"]),
+        returned=next((row["return_of"] for row in rows if not row["line_no"]), None),
+        refund=next((_line(row) for row in rows if not row["line_no"]), None),
     )
 
 
-def _line(row: Mapping[str, Any]) -> LineTouch:
-    return LineTouch(
+def _line(row: Mapping[str, Any]) -> Line:
+    return Line(
         source=row["source"],
         order_id=row["order_id"],
         line_no=row["line_no"],

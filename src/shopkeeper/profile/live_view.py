@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from shopkeeper.profile.live import LineTouch, LiveState, Touch
+from shopkeeper.profile.live import Line, LiveState, Touch
 
 __all__ = ["CartItem", "Coupon", "LiveView", "Rfm", "Session", "lines_of", "live_view"]
 
@@ -116,18 +116,50 @@ def live_view(state: LiveState, now: int, day_starts: int, business_day: int, *,
     )
 
 
-def lines_of(touches: Iterable[Touch], *, after: int = 0) -> list[LineTouch]:
+def lines_of(touches: Iterable[Touch], *, after: int = 0, known: Iterable[Line] = ()) -> list[Line]:
     """The order lines of touches, each line once: of two with the same key the first in the log counts.
+
+    A refund that names no goods takes back the lines of its order, whichever came first.
 
     Args:
         touches: The touches.
         after: Only lines of touches behind this offset; one whose key an earlier touch had is left out all the same.
+        known: Lines that are known otherwise, whose orders may be returned.
     """
-    found: dict[tuple[str, str, int], tuple[int, LineTouch]] = {}
-    for touch in sorted(touches, key=lambda touch: touch.offset):
+    sales = [touch for touch in touches if touch.lines or touch.refund is not None]
+    if not sales:
+        return []
+    ordered = sorted(sales, key=lambda touch: touch.offset)
+    found: dict[tuple[str, str, int], tuple[int, Line]] = {}
+    for touch in ordered:
         for line in touch.lines:
             found.setdefault((line.source, line.order_id, line.line_no), (touch.offset, line))
+    refunds = [touch for touch in ordered if touch.refund is not None]
+    if refunds:
+        bought = {(line.source, line.order_id, line.line_no): line for line in known}
+        bought |= {key: line for key, (_, line) in found.items()}
+        for touch in refunds:
+            for line in _returned(touch, bought.values()):
+                found.setdefault((line.source, line.order_id, line.line_no), (touch.offset, line))
     return sorted(line for offset, line in found.values() if offset > after)
+
+
+def _returned(touch: Touch, bought: Iterable[Line]) -> list[Line]:
+    refund = touch.refund
+    if refund is None:
+        return []
+    return [
+        msgspec.structs.replace(
+            refund,
+            line_no=line.line_no,
+            product_id=line.product_id,
+            store_id=line.store_id,
+            quantity=-line.quantity,
+            net_amount=-abs(line.net_amount),
+        )
+        for line in bought
+        if (line.source, line.order_id) == (refund.source, touch.returned) and line.quantity > 0
+    ]
 
 
 def _last(touches: Sequence[Touch], of: Callable[[Touch], str | None]) -> tuple[str, ...]:
@@ -189,7 +221,7 @@ def _counts(touches: Iterable[Touch]) -> dict[str, int]:
     return dict(sorted(Counter(touch.name or touch.type for touch in touches).items()))
 
 
-def _rfm(lines: Sequence[LineTouch], today: int) -> Rfm:
+def _rfm(lines: Sequence[Line], today: int) -> Rfm:
     past = [line for line in lines if line.business_day <= today]
     bought = [line for line in past if line.quantity > 0]
     last = max((line.business_day for line in bought), default=None)

@@ -7,7 +7,10 @@ from types import MappingProxyType
 
 from shopkeeper.base.errors import UsageError
 
-__all__ = ["CHANNELS", "PURPOSES", "SAMPLE_SOURCE", "MessageClass", "Purpose", "ReachChannel", "check_consent"]
+__all__ = [
+    "CHANNELS", "PURPOSES", "SAMPLE_SOURCE", "MessageClass", "Purpose", "ReachChannel", "check_consent",
+    "consent_fault",
+]  # fmt: skip
 
 SAMPLE_SOURCE = "sample"
 """The source of consents that a sample made up; pages say "sample data" where they are shown."""
@@ -98,3 +101,16 @@ def check_consent(purpose: str, channel: str) -> tuple[Purpose, ReachChannel]:
         if name not in known:
             raise UsageError(f"there is no {what} '{name[:60]}'", next_step=f"name one of {', '.join(known)}")
     return PURPOSES[purpose], CHANNELS[channel]
+
+
+def consent_fault(
+    purpose: str | None, channel: str | None, text_version: str | None, *, granted: bool
+) -> tuple[str, str] | None:
+    """Says what a change of consent lacks to be proof: the name of the field and a reason; None where it is whole.
+
+    Giving needs the version of the text that was shown; withdrawing does not.
+    """
+    for name, said, known in (("purpose", purpose, PURPOSES), ("channel", channel, CHANNELS)):
+        if said not in known:
+            return name, "not_a_choice" if said else "missing"
+    return ("text_version", "missing") if granted and not text_version else None

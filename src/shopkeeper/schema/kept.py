@@ -29,6 +29,11 @@ KEPT = (
             Column("refused_at", Type.INSTANT, "When it was turned away", required=True),
             Column("settled_at", Type.INSTANT, "When it came in after all"),
             Column("ordinal", Type.INTEGER, "Its place among the lines of its order, where lines bear no number"),
+            Column(
+                "event_name",
+                Type.STRING,
+                "Of an event its name, or the form of an unknown one, or its type where it has none",
+            ),
         ),
         key=("refused_id",),
         kind=TableKind.MASTER,

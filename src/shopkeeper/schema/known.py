@@ -81,6 +81,19 @@ KNOWN = (
         kind=TableKind.DERIVED,
     ),
     Table(
+        "person_merge",
+        "one stay of a customer record with a person, for records that were linked: what the map of identifiers says",
+        (
+            _SOURCE,
+            _CUSTOMER,
+            _PERSON,
+            Column("valid_from", Type.INSTANT, "From when the record belongs to the person", required=True),
+            Column("valid_to", Type.INSTANT, "Until when; empty while it lasts"),
+        ),
+        key=("source", "customer_id", "valid_from"),
+        kind=TableKind.DERIVED,
+    ),
+    Table(
         "product_fact",
         "what the traits need of one product",
         (

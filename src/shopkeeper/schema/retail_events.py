@@ -87,7 +87,7 @@ RETAIL_EVENTS = (
               ("survey_id", "question", "answer", "score", "product_id", "order_id", "store_id", "language"),
               becomes="interaction"),
     Happening("Consent Given", "consent", "Somebody agreed to a purpose on a channel.", "同意授权。", _CONSENT,
-              ("purpose", "channel"), server_only=True, becomes="consent"),
+              ("purpose", "channel", "text_version"), server_only=True, becomes="consent"),
     Happening("Consent Withdrawn", "consent", "Somebody withdrew what they agreed to.", "撤回授权。", _CONSENT,
               ("purpose", "channel"), server_only=True, becomes="consent"),
 )

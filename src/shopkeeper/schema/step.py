@@ -20,7 +20,7 @@ class Refresh(StrEnum):
     ALL: the whole table. DAYS: only the business days whose lines changed (the function takes `days`, None for all).
     PEOPLE: only the people whose lines changed (the query reads the input `changed_person` when `changed` is true); the
     whole table in `share`s of the people (number and how many), so that memory does not grow with the chain.
-    RECORDS: the whole table, but only when a customer record came or went.
+    RECORDS: the whole table, but only when a customer record came, went or was linked.
     """
 
     ALL = "all"

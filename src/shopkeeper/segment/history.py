@@ -13,6 +13,7 @@ import msgspec
 
 from shopkeeper.base.clock import end_of_day, instant, microseconds, zone
 from shopkeeper.base.money import MONEY_PLACES, money
+from shopkeeper.profile.live import Line
 
 __all__ = [
     "Happening",
@@ -31,24 +32,6 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _DAY_MICROSECONDS = 86_400_000_000
 _MOST_KEPT = 100_000
 _Kept = TypeVar("_Kept")
-
-
-class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One order line; columns as in `order_line`."""
-
-    business_day: int
-    ordered_at: int
-    source: str
-    customer_id: str
-    order_id: str
-    product_id: str
-    store_id: str
-    quantity: int
-    net_amount: int
-    channel: str | None = None
-    product_discount: int | None = None
-    coupon_discount: int | None = None
-    payment_method: str | None = None
 
 
 class Happening(msgspec.Struct, frozen=True, array_like=True, gc=False):

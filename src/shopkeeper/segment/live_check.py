@@ -23,10 +23,13 @@ from shopkeeper.segment.tree import (
     walk,
 )
 
-__all__ = ["MOST_DAYS", "cannot_run_live", "history_days", "reads"]
+__all__ = ["EVERYTHING", "MOST_DAYS", "cannot_run_live", "event_names", "history_days", "looks_back", "reads"]
 
 MOST_DAYS = 400
 """Days of history that live state keeps of a person at most."""
+
+EVERYTHING = "*"
+"""The word of what may change anything about somebody: they became another person, or part of one."""
 
 
 def cannot_run_live(tree: Node, day: date, catalogue: Catalogue | None = None) -> tuple[Fault, ...]:
@@ -58,12 +61,23 @@ def cannot_run_live(tree: Node, day: date, catalogue: Catalogue | None = None) -
 def history_days(tree: Node, day: date, catalogue: Catalogue | None = None) -> int:
     """How many days of lines, events and redemptions an audience needs, today included; 1 when none."""
     known = catalogue or Catalogue()
-    needed = [1]
-    for _, node in walk(inlined(tree, known.by_rule)):
-        if isinstance(node, Comparison):
-            needed.append(known.traits[node.trait].live_days)
-        needed += [days for _, act in _acts(node) if (days := _days(act, day)) is not None]
-    return max(needed)
+    found = (looks_back(node, day, known) for _, node in walk(inlined(tree, known.by_rule)))
+    return max([1, *(days for each in found for _, days, _ in each)])
+
+
+def looks_back(node: Node, day: date, catalogue: Catalogue) -> list[tuple[str, int, Act | None]]:
+    """The tables whose rows a node looks at, with the days it looks back, today included, and the act if it is one.
+
+    Args:
+        node: A node; those below it are not looked at.
+        day: The present shop-local day.
+        catalogue: The traits.
+    """
+    if isinstance(node, Comparison):
+        days = catalogue.traits[node.trait].live_days
+        return [("order_line", days, None)] if days else []
+    found = ((act, _days(act, day)) for _, act in _acts(node))
+    return [(act.table, days, act) for act, days in found if days is not None]
 
 
 def reads(tree: Node, catalogue: Catalogue | None = None) -> frozenset[str]:
@@ -98,8 +112,13 @@ def _words(node: Node, catalogue: Catalogue) -> Iterator[str]:
 def _of_act(act: Act) -> tuple[str, ...]:
     if act.table != "event":
         return (act.table,)
-    named = [names for condition in act.where if (names := _names(condition)) is not None]
-    return tuple(f"event:{name}" for name in named[0]) if named else ("event",)
+    names = event_names(act)
+    return ("event",) if names is None else tuple(f"event:{name}" for name in names)
+
+
+def event_names(act: Act) -> tuple[str, ...] | None:
+    """The only names that events of an act may have; None where it names none."""
+    return next((names for condition in act.where if (names := _names(condition)) is not None), None)
 
 
 def _names(condition: Filter) -> tuple[str, ...] | None:

@@ -1,5 +1,6 @@
 """What changed between two states of a table: the days whose rows differ and the people on those days."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import pyarrow as pa
@@ -8,7 +9,7 @@ from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage.engine.duckdb import DuckDBEngine, scan_statement, translated
 from shopkeeper.storage.lake import Lake, Scan
 
-__all__ = ["changed_days", "changed_keys", "moved_keys"]
+__all__ = ["came_rows", "changed_days", "changed_keys", "moved_keys"]
 
 
 def changed_days(lake: Lake, engine: DuckDBEngine, name: str, before: int, after: int) -> list[date]:
@@ -72,6 +73,46 @@ def moved_keys(
             cursor.sql(f"{one} EXCEPT {other}").to_arrow_table() for one, other in ((gone, come), (come, gone))
         )
     return left, came
+
+
+def came_rows(
+    lake: Lake,
+    engine: DuckDBEngine,
+    name: str,
+    keys: Sequence[str],
+    statement: str,
+    before: int | None,
+    after: int,
+    *,
+    at_once: int,
+) -> Iterator[pa.RecordBatch]:
+    """Asks the rows of a table whose keys came between two states, or all rows, and gives the answer batch by batch.
+
+    Args:
+        lake: The lake.
+        engine: Reads the files.
+        name: The table.
+        keys: The columns that make a row another one.
+        statement: A SELECT from `came`.
+        before: The older snapshot; None for all rows.
+        after: The newer snapshot.
+        at_once: Rows of a batch.
+    """
+    table = declared_table(name)
+    rows = scan_statement(table, lake.scan(name, snapshot=after))
+    if before is not None:
+        left, now = _moved(lake, name, before, after)
+        same = " AND ".join(f"o.{key} IS NOT DISTINCT FROM n.{key}" for key in keys)
+        rows = (
+            f"SELECT n.* FROM ({scan_statement(table, now)}) AS n "
+            f"WHERE NOT EXISTS (SELECT 1 FROM ({scan_statement(table, left)}) AS o WHERE {same})"
+        )
+    cursor = engine.connection()
+    try:
+        with translated(f"the changes of {name}"):
+            yield from cursor.sql(f"WITH came AS ({rows}) {statement}").to_arrow_reader(at_once)
+    finally:
+        cursor.close()
 
 
 def _moved(lake: Lake, name: str, before: int, after: int) -> tuple[Scan, Scan]:

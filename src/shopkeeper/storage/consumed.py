@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from shopkeeper.base.errors import ConflictError, UsageError
+from shopkeeper.base.errors import ConflictError, MissingError, UsageError
 from shopkeeper.storage.catalog import translated
 from shopkeeper.storage.lake import Lake
 
-__all__ = ["append_through", "consumed"]
+__all__ = ["append_through", "consumed", "looked_up"]
 
 _POSITION = "shopkeeper.log_position"
 
@@ -14,6 +14,14 @@ _POSITION = "shopkeeper.log_position"
 def consumed(lake: Lake, name: str) -> int:
     """The position of the log up to which the table holds everything, 0 for a table that holds nothing of it."""
     return int(lake.ensure(name).properties.get(_POSITION, "0"))
+
+
+def looked_up(lake: Lake, name: str) -> int:
+    """The same, without making a table that is not there."""
+    try:
+        return int(lake.iceberg(name).properties.get(_POSITION, "0"))
+    except MissingError:
+        return 0
 
 
 def append_through(

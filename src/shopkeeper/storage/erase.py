@@ -11,13 +11,15 @@ import pyarrow as pa
 from shopkeeper.base.errors import ConflictError
 from shopkeeper.storage.catalog import translated
 from shopkeeper.storage.engine.duckdb import DuckDBEngine
-from shopkeeper.storage.lake import Lake, Scan
+from shopkeeper.storage.lake import Lake, Scan, Snapshot
 from shopkeeper.storage.parquet import publish, staging, with_rows
 from shopkeeper.storage.retrying import retrying
 from shopkeeper.storage.scan import local_path
 
-__all__ = ["Erasing", "erase_rows", "forget_states", "remove_files"]
+__all__ = ["Erasing", "erase_rows", "forget_states", "remove_files", "state_after"]
 
+_FOLLOWS = "shopkeeper.erased_after"
+_FOLLOWED = 50
 _AFTER_ALL = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -86,7 +88,7 @@ def erase_rows(lake: Lake, engine: DuckDBEngine, erasing: Erasing, given: Mappin
         lake.replace(
             erasing.table,
             new,
-            present.properties,
+            {**present.properties, **_follows(present)},
             removes=lambda file: local_path(file.file_path) in old,
             expected=present.id,
         )
@@ -112,9 +114,23 @@ def forget_states(lake: Lake, name: str) -> list[str]:
 
 def _append_nothing(lake: Lake, name: str) -> None:
     present = lake.snapshot(name)
-    properties = dict(present.properties) if present else {}
+    properties = {**present.properties, **_follows(present)} if present else {}
     with translated(f"table {name}"), lake.iceberg(name).transaction() as transaction:
         transaction.update_snapshot(snapshot_properties=properties).fast_append().commit()
+
+
+def state_after(lake: Lake, name: str, snapshot: int) -> int | None:
+    """Gives the state of a table that has what a state of before had: itself, what erasures left of it, or None."""
+    for each in reversed(lake.history(name)):
+        if each.id == snapshot or str(snapshot) in each.properties.get(_FOLLOWS, "").split():
+            return each.id
+    return None
+
+
+def _follows(present: Snapshot) -> dict[str, str]:
+    """Notes the state that an erasure changed, and those that this was what erasures had left of."""
+    before = present.properties.get(_FOLLOWS, "").split()
+    return {_FOLLOWS: " ".join([str(present.id), *before][:_FOLLOWED])}
 
 
 def remove_files(paths: Sequence[str], *, wait: timedelta, sleep: Callable[[float], object] = time.sleep) -> int:

@@ -14,6 +14,7 @@ from shopkeeper.base.errors import AlreadyThereError, ForbiddenError, MissingErr
 
 __all__ = [
     "TOKEN_VARIABLE",
+    "VAULT_FILE",
     "VAULT_VARIABLE",
     "Key",
     "Keys",
@@ -25,7 +26,7 @@ __all__ = [
 
 TOKEN_VARIABLE = "SHOPKEEPER_KEY_TOKEN"  # noqa: S105 - the name of a variable
 VAULT_VARIABLE = "SHOPKEEPER_KEY_VAULT"
-_TOKEN_FILE, _VAULT_FILE = "token.key", "vault.key"
+_TOKEN_FILE, VAULT_FILE = "token.key", "vault.key"
 _LENGTH = 32
 
 
@@ -78,12 +79,12 @@ def make_keys(folder: Path) -> Keys:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    for name in (_TOKEN_FILE, _VAULT_FILE):
+    for name in (_TOKEN_FILE, VAULT_FILE):
         if (folder / name).exists():
             raise AlreadyThereError("the shop has keys already", place=str(folder / name), next_step="keep them")
     keys = Keys(Key(secrets.token_bytes(_LENGTH)), (Key(secrets.token_bytes(_LENGTH)),))
     _write(folder / _TOKEN_FILE, [keys.token])
-    _write(folder / _VAULT_FILE, keys.vault)
+    _write(folder / VAULT_FILE, keys.vault)
     return keys
 
 
@@ -100,10 +101,12 @@ def read_keys(folder: Path, environment: Mapping[str, str]) -> Keys:
         UsageError: A key is no base64 or has a wrong length.
     """
     token = _from_environment(environment, TOKEN_VARIABLE) or _read(folder / _TOKEN_FILE)
-    vault = _from_environment(environment, VAULT_VARIABLE) or _read(folder / _VAULT_FILE)
+    vault = _from_environment(environment, VAULT_VARIABLE) or _read(folder / VAULT_FILE)
     if len(token) != 1:
         raise UsageError(
-            f"a shop has one token key, here are {len(token)}", place=TOKEN_VARIABLE, next_step="shopkeeper token rekey"
+            f"a shop has one token key, here are {len(token)}",
+            place=TOKEN_VARIABLE,
+            next_step="keep the one of the shop",
         )
     return Keys(token[0], tuple(vault))
 
@@ -114,9 +117,9 @@ def rotate_vault_key(folder: Path) -> Key:
     Raises:
         MissingError, ForbiddenError, UsageError: As `read_keys`.
     """
-    present = _read(folder / _VAULT_FILE)
+    present = _read(folder / VAULT_FILE)
     new = Key(secrets.token_bytes(_LENGTH))
-    _write(folder / _VAULT_FILE, [*present, new])
+    _write(folder / VAULT_FILE, [*present, new])
     return new
 
 
@@ -130,10 +133,10 @@ def retire_vault_keys(folder: Path, in_use: Mapping[str, int]) -> list[str]:
     Raises:
         MissingError, ForbiddenError, UsageError: As `read_keys`.
     """
-    present = _read(folder / _VAULT_FILE)
+    present = _read(folder / VAULT_FILE)
     kept = [key for key in present if in_use.get(key.id) or key is present[-1]]
     if len(kept) < len(present):
-        _write(folder / _VAULT_FILE, kept)
+        _write(folder / VAULT_FILE, kept)
     return [key.id for key in present if key not in kept]
 
 

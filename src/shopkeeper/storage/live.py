@@ -4,16 +4,34 @@ It can be rebuilt, so it is not flushed at every commit; a power cut may take it
 """
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from shopkeeper.base.errors import MissingError, StorageError
+from shopkeeper.storage.live_queue import TABLES, Aside, enqueue, keep_aside, remove
 
-__all__ = ["LiveStore"]
+__all__ = ["Along", "LiveStore"]
 
 _ASKED_AT_ONCE = 500
 _FORM = 1
+_POSITION = "SELECT NULL, value FROM mark WHERE name = 'position'"
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What is kept along with changed records.
+
+    Args:
+        at: When it came, in seconds since 1970.
+        touched: The records that are to be looked at again, with the words of what happened.
+        aside: What could not be read.
+    """
+
+    at: float = 0
+    touched: Mapping[str, Collection[str]] = field(default_factory=dict)
+    aside: Sequence[Aside] = ()
 
 
 class LiveStore:
@@ -64,6 +82,12 @@ class LiveStore:
 
     def person(self, record_ids: Collection[str]) -> tuple[int, dict[str, bytes]]:
         """Gives the position and the blobs of a person's records, as of one instant."""
+        if len(record_ids) <= _ASKED_AT_ONCE:
+            # One statement is of one instant by itself.
+            marks = ", ".join("?" * len(record_ids))
+            query = f"{_POSITION} UNION ALL SELECT record_id, state FROM record WHERE record_id IN ({marks})"
+            (_, position), *found = self._connection.execute(query, tuple(record_ids)).fetchall()
+            return int(position), dict(found)
         self._connection.execute("BEGIN")
         try:
             return self.position(), self.read(record_ids)
@@ -77,14 +101,16 @@ class LiveStore:
         *,
         after: int,
         through: int,
+        along: Along | None = None,
     ) -> bool:
-        """Changes records and moves the position on, in one transaction.
+        """Changes records, has them wait to be looked at and moves the position on, in one transaction.
 
         Args:
             tokens: The records to be changed, with their tokens.
             change: Gives the new blobs of the old.
             after: The position it must be at.
             through: The position it is at afterwards.
+            along: What is kept along with it.
 
         Returns:
             Whether it was done; not when somebody else moved the position.
@@ -100,6 +126,9 @@ class LiveStore:
                 "ON CONFLICT (record_id) DO UPDATE SET state = excluded.state",
                 [(record, tokens[record], state) for record, state in changed.items()],
             )
+            if along is not None:
+                enqueue(self._connection, along.touched, position=through, at=along.at)
+                keep_aside(self._connection, along.aside)
             self._connection.execute("UPDATE mark SET value = ? WHERE name = 'position'", (through,))
             self._connection.execute("COMMIT")
         except BaseException:
@@ -108,14 +137,26 @@ class LiveStore:
             raise
         return True
 
-    def forget(self, tokens: Iterable[str]) -> int:
+    def announce(self, record_ids: Iterable[str], words: Collection[str], *, position: int, at: float) -> None:
+        """Has records wait to be looked at once the store is at a position."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            enqueue(self._connection, dict.fromkeys(record_ids, words), position=position, at=at)
+
+    def forget(self, tokens: Iterable[str], person_ids: Collection[str] = ()) -> int:
         """Takes out the records of some identifiers; gives how many went. Their bytes are overwritten."""
         gone = 0
+        remove(self._connection, (), person_ids)
         for chunk in _chunks(tokens, _ASKED_AT_ONCE):
             marks = ", ".join("?" * len(chunk))
+            remove(self._connection, chunk, ())
             gone += self._connection.execute(f"DELETE FROM record WHERE token IN ({marks})", chunk).rowcount
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
+
+    def count(self) -> int:
+        """How many records there are."""
+        return int(self._connection.execute("SELECT count(*) FROM record").fetchone()[0])
 
     def records(self) -> Iterator[tuple[str, bytes]]:
         """Gives every record and its blob, by record."""
@@ -136,7 +177,7 @@ class LiveStore:
             raise StorageError(
                 f"the live state is of form {form}, not {_FORM}",
                 place=str(self.file),
-                next_step=f"stop the worker and remove {self.file}: it is made again from an untrimmed log",
+                next_step="stop shopkeeper serve, then shopkeeper live rebuild",
             )
         self._connection.executescript(
             f"""
@@ -147,6 +188,7 @@ class LiveStore:
             CREATE INDEX IF NOT EXISTS ix_record_token ON record (token);
             CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
             INSERT INTO mark VALUES ('position', 0) ON CONFLICT DO NOTHING;
+            {TABLES}
             PRAGMA user_version = {_FORM};
             COMMIT;
             """

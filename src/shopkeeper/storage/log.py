@@ -10,7 +10,20 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["MOST_ENTRIES", "Batch", "Entry", "Log", "Outcome", "Refusal", "Status", "Stored", "Traffic", "offset_of"]
+__all__ = [
+    "MOST_ENTRIES",
+    "Batch",
+    "Entry",
+    "Erasure",
+    "Log",
+    "Outcome",
+    "Refusal",
+    "Status",
+    "Stored",
+    "Traffic",
+    "offset_of",
+    "place_of",
+]
 
 MOST_ENTRIES = 4096
 """Entries of one batch are fewer than this."""
@@ -19,6 +32,11 @@ MOST_ENTRIES = 4096
 def offset_of(position: int, place: int) -> int:
     """The offset of an event: unique and rising over the whole log."""
     return position * MOST_ENTRIES + place
+
+
+def place_of(offset: int) -> tuple[int, int]:
+    """The position of an event's batch, and its place in it."""
+    return divmod(offset, MOST_ENTRIES)
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -46,12 +64,14 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True):
         reason: What is wrong, as a word such as `no_name`.
         path: Where, such as `properties.products[0].price`; empty for the event as a whole.
         masked: The value's form, never the value.
+        event: Its name where it is one of ours or of the plan, else the name's form; its type where it has none.
     """
 
     refused_id: str
     reason: str
     path: str = ""
     masked: str = ""
+    event: str = ""
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
@@ -78,6 +98,7 @@ class Status(IntEnum):
     ACCEPTED = 0
     DUPLICATE = 1  # the same id with the same content was there: dropped
     DIFFERENT = 2  # the same id with other content was there: dropped and counted apart
+    ERASED = 3  # accepted once, and erased since; no outcome of an append
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
@@ -112,6 +133,26 @@ class Stored(msgspec.Struct, frozen=True, array_like=True):
     entries: tuple[Entry, ...]
     refusals: tuple[Refusal, ...]
     sealed: bytes
+
+
+class Erasure(msgspec.Struct, frozen=True, array_like=True):
+    """What is to go from one batch.
+
+    Args:
+        position: Its position.
+        mark: `log_row.mark_of` the batch as it was read: one that was changed since is left as it is.
+        gone: The places of entries that go; their ids stay known.
+        changed: The places of entries that stay, with what their bodies say from then on.
+        refused: The ids of refusals that go.
+        sealed: What the batch holds sealed from then on; None leaves it as it is.
+    """
+
+    position: int
+    mark: bytes
+    gone: tuple[int, ...] = ()
+    changed: tuple[tuple[int, bytes], ...] = ()
+    refused: tuple[str, ...] = ()
+    sealed: bytes | None = None
 
 
 class Traffic(msgspec.Struct, frozen=True):
@@ -159,8 +200,23 @@ class Log(Protocol):
         """The position of the last durable batch, 0 for an empty log."""
         ...
 
+    def begin(self) -> int:
+        """The position of the first batch that is still there, or the next one's where none is."""
+        ...
+
     def trim(self, through: int) -> int:
         """Forgets batches up to a position that every reader has passed, and ids older than 90 days."""
+        ...
+
+    def erase(self, erasures: Sequence[Erasure]) -> list[int]:
+        """Takes out of batches what is to go, each whole or not at all, and leaves no byte of it in the files.
+
+        Returns:
+            The positions of batches that were left as they are, since they changed after they were read.
+
+        Raises:
+            UnavailableError: The disk is full, or readers held the files: do the same again.
+        """
         ...
 
     def traffic(self, since: int) -> list[Traffic]:

@@ -1,12 +1,14 @@
 """Sending batches to the process that writes the log: many at a time over one connection, from one event loop."""
 
 import asyncio
+import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from shopkeeper.base.errors import StorageError, UnavailableError, UsageError
-from shopkeeper.storage.log import Batch, Outcome
+from shopkeeper.storage.log import Batch, Erasure, Outcome
 from shopkeeper.storage.log_frame import (
     HEADER,
     MOST_BYTES,
@@ -16,12 +18,34 @@ from shopkeeper.storage.log_frame import (
     asked,
     number_of,
     outcome_of,
+    positions_of,
     text_of,
 )
 
-__all__ = ["LogClient"]
+__all__ = ["LogClient", "batches_waiting"]
 
 _UNSENT_BYTES = 32 * 2**20
+
+
+def batches_waiting(place: Path, *, seconds: float = 1.0) -> int:
+    """Asks the process that writes the log, outside every event loop, how many batches await their commit.
+
+    Raises:
+        UnavailableError: It is away, or does not answer in time.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(seconds)
+            connection.connect(str(place))
+            connection.sendall(asked(1, Word.LOOK, 0))
+            frames = Frames()
+            while data := connection.recv(4096):
+                for _, word, content in frames.fed(data):
+                    if word == Word.WAITING:
+                        return number_of(content)
+    except (OSError, TooLongError, msgspec.DecodeError) as error:
+        raise UnavailableError("the log does not answer", place=str(place), foreign=error) from error
+    raise UnavailableError("the log ended the connection", place=str(place))
 
 
 class LogClient:
@@ -60,13 +84,23 @@ class LogClient:
         """
         return number_of(await self._answer(Word.TRIM, through, Word.TRIMMED))
 
+    async def erase(self, erasures: Sequence[Erasure]) -> list[int]:
+        """Has the log take out of batches what is to go; see `SqliteLog.erase`.
+
+        Raises:
+            UsageError: They are more than one frame may hold.
+            UnavailableError: The log is busy or away, or did not answer in time: do the same again.
+            StorageError: The log failed.
+        """
+        return positions_of(await self._answer(Word.ERASE, erasures, Word.ERASED))
+
     async def close(self) -> None:
         """Ends the connection."""
         if self._connection is not None:
             self._connection.end()
             await self._connection.ended.wait()
 
-    async def _answer(self, word: Word, content: Batch | int, wanted: Word) -> bytes:
+    async def _answer(self, word: Word, content: Batch | int | Sequence[Erasure], wanted: Word) -> bytes:
         try:
             async with asyncio.timeout(self._seconds):
                 connection = await self._connected()
@@ -129,7 +163,7 @@ class _Connection(asyncio.Protocol):
             if not each.done():
                 each.set_exception(self._lost())
 
-    def ask(self, word: Word, content: Batch | int) -> "asyncio.Future[tuple[int, bytes]]":
+    def ask(self, word: Word, content: Batch | int | Sequence[Erasure]) -> "asyncio.Future[tuple[int, bytes]]":
         """Sends a request; its answer comes with the future."""
         if self._transport is None or self._transport.is_closing():
             raise self._lost()

@@ -11,7 +11,16 @@ from typing import Final
 from shopkeeper.base.errors import ConflictError, MissingError, ShopkeeperError, StorageError, UnavailableError
 from shopkeeper.storage.parquet import sync_folder
 
-__all__ = ["PARTS", "WriterLock", "abandon", "failure_of_log", "is_passing", "open_reading", "open_writing"]
+__all__ = [
+    "PARTS",
+    "WriterLock",
+    "abandon",
+    "failure_of_log",
+    "is_passing",
+    "noted_writer",
+    "open_reading",
+    "open_writing",
+]
 
 PARTS: Final = 256
 """Ids are kept in so many parts, by the first byte of their hash."""
@@ -24,7 +33,8 @@ _WAL_KEPT = 64 * 2**20
 _BUSY_SECONDS = 5
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
-# A batch's content stands whole in its row. The position of the last one is kept apart, since all rows may be trimmed.
+# A batch's content stands whole in its row; a trimmed one is empty until the row goes. The position of the last one is
+# kept apart, since all rows may be trimmed.
 _TABLES: Final = """
 CREATE TABLE batch (position INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE mark (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, day INTEGER NOT NULL) STRICT;
@@ -78,6 +88,14 @@ class WriterLock:
         os.close(self._handle)
 
 
+def noted_writer(file: Path) -> int | None:
+    """The process that took the lock of a log last, as it noted it; it may be gone."""
+    try:
+        return int(file.with_name(f"{file.name}.lock").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
 def open_writing(file: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
     """Opens a log for its writer, who has the lock, making it where it is not there.
 
@@ -107,6 +125,8 @@ def open_writing(file: Path, *, synchronous: str = "FULL") -> sqlite3.Connection
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT}")
         connection.execute("PRAGMA temp_store = MEMORY")
+        # What is trimmed or erased is overwritten; appending frees nothing, so it pays nothing for that.
+        connection.execute("PRAGMA secure_delete = ON")
         # An automatic checkpoint swallows its errors: a failed sync would be retried, and then pretended to be done.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         _make(connection)

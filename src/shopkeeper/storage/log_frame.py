@@ -5,13 +5,13 @@ number.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Final
 
 import msgspec
 
-from shopkeeper.storage.log import Batch, Outcome
+from shopkeeper.storage.log import Batch, Erasure, Outcome
 
 __all__ = [
     "HEADER",
@@ -22,8 +22,10 @@ __all__ = [
     "answered",
     "asked",
     "batch_of",
+    "erasures_of",
     "number_of",
     "outcome_of",
+    "positions_of",
     "text_of",
 ]
 
@@ -39,12 +41,16 @@ class Word(IntEnum):
 
     APPEND = 1  # asked: a batch
     TRIM = 2  # asked: a position
+    ERASE = 3  # asked: erasures
+    LOOK = 4  # asked: 0; whether it answers
     KEPT = 10  # answered: an outcome
     TRIMMED = 11  # answered: how many batches
     BUSY = 12  # answered: a text; the queue is full, nothing was kept
     UNAVAILABLE = 13  # answered: a text; nothing was kept
     FAILED = 14  # answered: a text; the log takes nothing more
     REFUSED = 15  # answered: a text; what was asked makes no sense
+    ERASED = 16  # answered: the positions of batches that were left as they are
+    WAITING = 17  # answered: how many batches await their commit
 
 
 class TooLongError(Exception):
@@ -55,11 +61,14 @@ _encoder = msgspec.msgpack.Encoder()
 _batch = msgspec.msgpack.Decoder(Batch)
 _outcome = msgspec.msgpack.Decoder(Outcome)
 _number = msgspec.msgpack.Decoder(int)
+_erasures = msgspec.msgpack.Decoder(tuple[Erasure, ...])
+_positions = msgspec.msgpack.Decoder(list[int])
 _text = msgspec.msgpack.Decoder(str)
 batch_of, outcome_of, number_of, text_of = _batch.decode, _outcome.decode, _number.decode, _text.decode
+erasures_of, positions_of = _erasures.decode, _positions.decode
 
 
-def asked(number: int, word: Word, content: Batch | int) -> bytes:
+def asked(number: int, word: Word, content: Batch | int | Sequence[Erasure]) -> bytes:
     """Gives the frame of a request.
 
     Raises:
@@ -68,7 +77,7 @@ def asked(number: int, word: Word, content: Batch | int) -> bytes:
     return _frame(number, word, content)
 
 
-def answered(number: int, word: Word, content: Outcome | int | str) -> bytes:
+def answered(number: int, word: Word, content: Outcome | int | list[int] | str) -> bytes:
     """Gives the frame of an answer."""
     return _frame(number, word, content)
 

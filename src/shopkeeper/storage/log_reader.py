@@ -42,7 +42,7 @@ class LogReader:
         """
         found: list[Stored] = []
         size = 0
-        query = "SELECT position, body FROM batch WHERE position > ? ORDER BY position LIMIT ?"
+        query = "SELECT position, body FROM batch WHERE position > ? AND length(body) > 0 ORDER BY position LIMIT ?"
         with self._reading() as connection:
             for position, body in connection.execute(query, (after, most)):
                 found.append(unpacked(position, body, str(self._file)))
@@ -57,6 +57,13 @@ class LogReader:
             (position,) = connection.execute("SELECT position FROM mark").fetchone()
         return int(position)
 
+    def begin(self) -> int:
+        """The position of the first batch that is still there, or the next one's where none is."""
+        first = "SELECT position FROM batch WHERE length(body) > 0 ORDER BY position LIMIT 1"
+        with self._reading() as connection:
+            (position,) = connection.execute(f"SELECT coalesce(({first}), position + 1) FROM mark").fetchone()
+        return int(position)
+
     def traffic(self, since: int) -> list[Traffic]:
         """What came in since an instant (seconds since 1970), by hour and source; the instant's hour is whole."""
         query = (
@@ -69,6 +76,12 @@ class LogReader:
             Traffic(source, hour, accepted + duplicate + refused, accepted, duplicate, different, refused)
             for source, hour, accepted, duplicate, different, refused in rows
         ]
+
+    def totals(self) -> list[tuple[str, int, int, int]]:
+        """What each source brought since the log began: the source, accepted, duplicate, refused."""
+        query = "SELECT source, sum(accepted), sum(duplicate), sum(refused) FROM traffic GROUP BY source"
+        with self._reading() as connection:
+            return connection.execute(query).fetchall()
 
     def close(self) -> None:
         """Gives the log back."""

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ import msgspec
 
 from shopkeeper.base.errors import ShopkeeperError, StorageError, UnavailableError, UsageError
 from shopkeeper.storage.log import Batch, Outcome
-from shopkeeper.storage.log_frame import Frames, TooLongError, Word, answered, batch_of, number_of
+from shopkeeper.storage.log_frame import Frames, TooLongError, Word, answered, batch_of, erasures_of, number_of
 from shopkeeper.storage.log_row import check_batch
 from shopkeeper.storage.log_sqlite import SqliteLog
 
@@ -70,7 +71,7 @@ class LogService:
         self._changed = threading.Condition()
         self._is_stopping = False
         self._committer = threading.Thread(target=self._commit_all, name="log commit")
-        self._trims: set[asyncio.Task[None]] = set()
+        self._aside: set[asyncio.Task[None]] = set()
         self.failed: asyncio.Future[StorageError] = asyncio.get_running_loop().create_future()
         """Done when the log failed: it takes nothing more, and the process had better end."""
 
@@ -98,7 +99,7 @@ class LogService:
             self._is_stopping = True
             self._changed.notify()
         await asyncio.to_thread(self._committer.join)
-        await asyncio.gather(*self._trims, return_exceptions=True)
+        await asyncio.gather(*self._aside, return_exceptions=True)
         await asyncio.sleep(0)  # the last answers were handed to the loop before the thread ended
         for sender in tuple(self._senders):
             sender.leave()
@@ -130,9 +131,11 @@ class LogService:
                 check_batch(batch)
                 self._queue(_Waiting(sender, number, batch, len(content)))
             elif word == Word.TRIM:
-                task = self._loop.create_task(self._trim(sender, number, number_of(content)))
-                self._trims.add(task)
-                task.add_done_callback(self._trims.discard)
+                self._set_aside(sender, number, partial(self._log.trim, number_of(content)), Word.TRIMMED)
+            elif word == Word.ERASE:
+                self._set_aside(sender, number, partial(self._log.erase, erasures_of(content)), Word.ERASED)
+            elif word == Word.LOOK:
+                sender.answer(answered(number, Word.WAITING, len(self._waiting)))
             else:
                 sender.answer(answered(number, Word.REFUSED, f"{word} is no request"))
         except (msgspec.DecodeError, UsageError, UnicodeError, RecursionError) as error:
@@ -158,14 +161,19 @@ class LogService:
                 return
         waiting.sender.answer(answered(waiting.number, word, text))
 
-    async def _trim(self, sender: "_Sender", number: int, through: int) -> None:
+    def _set_aside(self, sender: "_Sender", number: int, work: Callable[[], int | list[int]], done: Word) -> None:
+        task = self._loop.create_task(self._do_aside(sender, number, work, done))
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
+    async def _do_aside(self, sender: "_Sender", number: int, work: Callable[[], int | list[int]], done: Word) -> None:
         try:
-            trimmed = await asyncio.to_thread(self._log.trim, through)
+            answer = await asyncio.to_thread(work)
         except ShopkeeperError as error:
             sender.answer(answered(number, _word_of(error), error.own))
             self._note(error)
         else:
-            sender.answer(answered(number, Word.TRIMMED, trimmed))
+            sender.answer(answered(number, done, answer))
 
     def _commit_all(self) -> None:
         """What the committing thread does: as long as there is something, keep it and tell."""

@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Self
 
 from shopkeeper.base.errors import StorageError, UnavailableError
-from shopkeeper.storage.log import Batch, Outcome, Stored, Traffic
+from shopkeeper.storage.log import Batch, Erasure, Outcome, Stored, Traffic
 from shopkeeper.storage.log_file import WriterLock, abandon, failure_of_log, is_passing, open_writing
 from shopkeeper.storage.log_plan import Plan
 from shopkeeper.storage.log_reader import LogReader
-from shopkeeper.storage.log_row import check_batch
+from shopkeeper.storage.log_row import check_batch, mark_of, rewritten, unpacked
 from shopkeeper.storage.log_seen import Seen, day_of, id_of, kept_of
 
 __all__ = ["SqliteLog"]
@@ -24,6 +24,11 @@ __all__ = ["SqliteLog"]
 _PART_BYTES = 2**17  # what writing a part puts into the WAL, more or less
 _PARTS_AT_ONCE = 8
 _TRIMMED_AT_ONCE = 500
+_TRIMMED_BYTES_AT_ONCE = 4 * 2**20  # they are overwritten with zeros, and writers wait meanwhile
+_ERASED_AT_ONCE = 50
+
+_EMPTY_ROWS = 1_500  # of 300 a page: two neighbours of a page and more
+_TO_TRIM = "SELECT position, length(body) FROM batch WHERE position BETWEEN ? AND ? ORDER BY position LIMIT ?"
 
 _COUNT = (
     "INSERT INTO traffic VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (hour, source) DO UPDATE SET"
@@ -38,6 +43,7 @@ class SqliteLog:
     Args:
         file: Its SQLite file, made where it is not there.
         events_a_part: After so many new ids a part of them is written to their tree (`log_seen`).
+        behind: Its next position is behind this one: a log that was lost begins anew behind what was made of it.
 
     Raises:
         ConflictError: Another process writes it.
@@ -49,7 +55,7 @@ class SqliteLog:
     _CHECKPOINT_BYTES = 16 * 2**20
     _LONG_WAL_FRAMES = 50_000
 
-    def __init__(self, file: Path, *, events_a_part: int = 2_000) -> None:
+    def __init__(self, file: Path, *, events_a_part: int = 2_000, behind: int = 0) -> None:
         self._file = file
         self._writing = threading.RLock()
         self._failure: StorageError | None = None
@@ -68,6 +74,10 @@ class SqliteLog:
                 mark: tuple[int, int] = self._connection.execute("SELECT position, day FROM mark").fetchone()
                 self._end, self._day = mark
                 self._seen = Seen(self._connection, events_a_part=events_a_part)
+            if self._end < behind:
+                with self._transaction() as connection:
+                    connection.execute("UPDATE mark SET position = ?", (behind,))
+                self._end = behind
             self._remember()
             self._opened = opened.pop_all()
 
@@ -123,23 +133,42 @@ class SqliteLog:
             UnavailableError: The disk is full or the log is busy: the rest may be trimmed later.
             StorageError: A write or sync failed; the log takes nothing more until it is opened anew.
         """
-        with self._writing:
-            behind = self._seen.behind(through, self._day)
-        for start in range(0, len(behind), _PARTS_AT_ONCE):
-            parts = behind[start : start + _PARTS_AT_ONCE]
-            with self._writing:
-                with self._transaction():
-                    self._seen.write(parts, {}, self._end, self._day)
-                self._seen.written(parts, self._end, self._day)
-                self._unsaved += len(parts) * _PART_BYTES
-                self._checkpoint()
-        trimmed, some = 0, _TRIMMED_AT_ONCE
-        statement = "DELETE FROM batch WHERE position IN (SELECT position FROM batch WHERE position <= ? LIMIT ?)"
-        while some == _TRIMMED_AT_ONCE:
-            with self._writing, self._transaction() as connection:
-                some = connection.execute(statement, (through, _TRIMMED_AT_ONCE)).rowcount
-                trimmed += some
+        self._write_ids(through)
+        trimmed = 0
+        while some := self._trim_some(through):
+            trimmed += some
         return trimmed
+
+    def erase(self, erasures: Sequence[Erasure]) -> list[int]:
+        """Takes out of batches what is to go, each whole or not at all, and leaves no byte of it in the files.
+
+        Writers come between its steps.
+
+        Returns:
+            The positions of batches that were left as they are, since they changed after they were read.
+
+        Raises:
+            UnavailableError: The disk is full, or readers held the files: do the same again.
+            StorageError: A write or sync failed; the log takes nothing more until it is opened anew.
+        """
+        if erasures:
+            self._write_ids(max(each.position for each in erasures))
+        left: list[int] = []
+        for start in range(0, len(erasures), _ERASED_AT_ONCE):
+            with self._writing, self._transaction() as connection:
+                some = erasures[start : start + _ERASED_AT_ONCE]
+                left += [each.position for each in some if not self._erase(connection, each)]
+        with self._writing, self._reported():
+            # What stood there before is in the WAL too.
+            is_held, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if is_held:
+                raise UnavailableError("readers hold the log's files", place=str(self._file), next_step="do it again")
+            self._unsaved = 0
+        return left
+
+    def begin(self) -> int:
+        """The position of the first batch that is still there, or the next one's where none is."""
+        return self._reader.begin()
 
     def traffic(self, since: int) -> list[Traffic]:
         """What came in since an instant (seconds since 1970), by hour and source."""
@@ -159,6 +188,52 @@ class SqliteLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _write_ids(self, through: int) -> None:
+        """Has every id up to a position on disk, as its batch will not be there to read it back from."""
+        with self._writing:
+            behind = self._seen.behind(through, self._day)
+        for start in range(0, len(behind), _PARTS_AT_ONCE):
+            parts = behind[start : start + _PARTS_AT_ONCE]
+            with self._writing:
+                with self._transaction():
+                    self._seen.write(parts, {}, self._end, self._day)
+                self._seen.written(parts, self._end, self._day)
+                self._unsaved += len(parts) * _PART_BYTES
+                self._checkpoint()
+
+    def _trim_some(self, through: int) -> int:
+        """Empties some batches, and takes out those emptied before that lie far from any that stays.
+
+        Where SQLite takes a row out it moves its neighbours to other pages, and leaves copies behind that no erasure
+        could find. Emptying a row moves none, and rows that are empty may be moved.
+        """
+        first = self._reader.begin()
+        with self._writing:
+            with self._transaction() as connection:
+                size, last = 0, first - 1
+                chosen = connection.execute(_TO_TRIM, (first, through, _TRIMMED_AT_ONCE)).fetchall()
+                for position, length in chosen:
+                    size, last = size + length, position
+                    if size > _TRIMMED_BYTES_AT_ONCE:
+                        break
+                empty = "UPDATE batch SET body = x'' WHERE position BETWEEN ? AND ?"
+                trimmed = connection.execute(empty, (first, last)).rowcount
+                connection.execute("DELETE FROM batch WHERE position <= ?", (last - _EMPTY_ROWS,))
+            self._unsaved += size
+            self._checkpoint()
+        return trimmed
+
+    def _erase(self, connection: sqlite3.Connection, erasure: Erasure) -> bool:
+        found = connection.execute("SELECT body FROM batch WHERE position = ?", (erasure.position,)).fetchone()
+        if found is None or not found[0]:
+            return True  # it was trimmed meanwhile
+        stored = unpacked(erasure.position, found[0], str(self._file))
+        if mark_of(stored) != erasure.mark:
+            return False
+        body = rewritten(stored, found[0], erasure)
+        connection.execute("UPDATE batch SET body = ? WHERE position = ?", (body, erasure.position))
+        return True
 
     def _rewrite_wal(self) -> None:
         """Moves all of the WAL into the file before anything is built on it.

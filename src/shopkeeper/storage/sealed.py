@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Self
 from shopkeeper.base.errors import StorageError
 from shopkeeper.storage.sealing import Sealing
 
-__all__ = ["SealedFile", "SealedWriter"]
+__all__ = ["SealedFile", "SealedWriter", "sealed_under"]
 
 _PIECE = 1 << 18
 _NONCE, _TAG = 12, 16
@@ -36,6 +36,7 @@ class SealedWriter:
         ((self._key, wrapped),) = sealing.new_keys([self._id])
         self._file = os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
         self._file.write(_MARK + self._id + sealing.key_id.encode().ljust(_KEY_NAME) + wrapped)
+        self._file.flush()  # whoever asks which keys are needed reads this
         self._waiting, self._place = bytearray(), 0
 
     def write(self, data: bytes) -> int:
@@ -98,6 +99,15 @@ class SealedFile:
         if mode != "rb":
             raise ValueError(f"a sealed file is read as bytes, not in mode {mode}")
         return io.BufferedReader(_Opened(self.path, self.sealing), _PIECE)
+
+
+def sealed_under(path: Path) -> str | None:
+    """The shop key that a sealed file is wrapped with; None where it is none yet."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if len(head) != _HEAD or not head.startswith(_MARK):
+        return None
+    return head[len(_MARK) + _ID :][:_KEY_NAME].decode("ascii", "replace").strip()
 
 
 class _Opened(io.RawIOBase):

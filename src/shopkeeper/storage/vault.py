@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from shopkeeper.base.errors import MissingError, UsageError
+from shopkeeper.storage.key_ring import KeyRing
 from shopkeeper.storage.keys import Keys
 from shopkeeper.storage.sealing import Sealing
 from shopkeeper.storage.state.content import TableContent, content, copy_file, same_content
@@ -77,18 +78,20 @@ class Vault:
         file: Its SQLite file.
         keys: The shop's keys.
         tombstones: The file of tombstones, outside every backup.
+        ring: Gives the vault's keys as they are now; those of `keys` by default.
     """
 
-    def __init__(self, file: Path, keys: Keys, tombstones: Path) -> None:
+    def __init__(self, file: Path, keys: Keys, tombstones: Path, ring: KeyRing | None = None) -> None:
         self._file = file
-        self._sealing = Sealing(keys.vault)
+        self._fixed = Sealing(keys.vault)
+        self._ring = ring
         self._mark_key = hmac.digest(keys.token.secret, b"shopkeeper vault subjects 1", "sha256")
         self._tombstones = Tombstones(tombstones, keys.token)
         self._lock = threading.RLock()
         self._connection = _connected(file)
 
     @classmethod
-    def open(cls, file: Path, keys: Keys, *, tombstones: Path) -> Self:
+    def open(cls, file: Path, keys: Keys, *, tombstones: Path, ring: KeyRing | None = None) -> Self:
         """Opens a vault, making it where it is not there, and shreds what bears a tombstone.
 
         Raises:
@@ -96,7 +99,7 @@ class Vault:
             StorageError: The file cannot be read.
         """
         with translated(str(file)):
-            vault = cls(file, keys, tombstones)
+            vault = cls(file, keys, tombstones, ring)
         vault.apply_tombstones()
         return vault
 
@@ -234,9 +237,10 @@ class Vault:
         insert = "INSERT OR IGNORE INTO body (refused_id, kept_at, key_id, wrapped, sealed) VALUES (?, ?, ?, ?, ?)"
         for chunk in _chunks(iter(bodies), _ROWS_AT_ONCE):
             owners = [f"body|{refused_id}".encode() for refused_id, _ in chunk]
-            keys = self._sealing.new_keys(owners)
+            sealing = self._sealing()
+            keys = sealing.new_keys(owners)
             rows = [
-                (refused_id, kept_at, self._sealing.key_id, wrapped, Sealing.seal(key, os.urandom(_NONCE), body, owner))
+                (refused_id, kept_at, sealing.key_id, wrapped, Sealing.seal(key, os.urandom(_NONCE), body, owner))
                 for (refused_id, body), owner, (key, wrapped) in zip(chunk, owners, keys, strict=True)
             ]
             with self._writing() as connection:
@@ -298,7 +302,8 @@ class Vault:
         Raises:
             MissingError: An older key is gone.
         """
-        current = self._sealing.key_id
+        sealing = self._sealing()
+        current = sealing.key_id
         with self._writing() as connection:
             subjects = connection.execute(
                 "SELECT id, mark, key_id, wrapped FROM subject WHERE key_id <> ? LIMIT ?", (current, limit)
@@ -310,7 +315,7 @@ class Vault:
             ).fetchall()
             for table, column, rows in (("subject", "id", subjects), ("body", "refused_id", bodies)):
                 change = f"UPDATE {table} SET key_id = ?, wrapped = ? WHERE {column} = ?"
-                connection.executemany(change, [self._rewrapped(row) for row in rows])
+                connection.executemany(change, [_rewrapped(sealing, row) for row in rows])
         return len(subjects) + len(bodies)
 
     def backup(self, file: Path) -> dict[str, TableContent]:
@@ -355,7 +360,10 @@ class Vault:
     def use_keys(self, keys: Keys) -> None:
         """Takes the shop's keys anew after a rotation, without a restart."""
         with self._lock:
-            self._sealing = Sealing(keys.vault)
+            self._fixed = Sealing(keys.vault)
+
+    def _sealing(self) -> Sealing:
+        return self._fixed if self._ring is None else self._ring.sealing()
 
     def _put(self, kind: str, rows: list[tuple[str, str, str]]) -> Put:
         marks = {subject: self._mark(subject) for subject, _, _ in rows}
@@ -378,34 +386,30 @@ class Vault:
     def _data_keys(
         self, connection: sqlite3.Connection, marks: list[bytes], subjects: Mapping[bytes, tuple[int, str, bytes]]
     ) -> dict[bytes, tuple[int, bytes]]:
+        sealing = self._sealing()
         keys: dict[bytes, tuple[int, bytes]] = {}
         for mark in marks:
             if mark in subjects:
                 number, key_id, wrapped = subjects[mark]
-                keys[mark] = (number, self._sealing.unwrap(key_id, wrapped, mark))
+                keys[mark] = (number, sealing.unwrap(key_id, wrapped, mark))
         new = [mark for mark in marks if mark not in keys]
         (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM subject").fetchone()
         rows = []
-        for number, (mark, (clear, wrapped)) in enumerate(zip(new, self._sealing.new_keys(new), strict=True), last + 1):
+        for number, (mark, (clear, wrapped)) in enumerate(zip(new, sealing.new_keys(new), strict=True), last + 1):
             keys[mark] = (number, clear)
-            rows.append((number, mark, self._sealing.key_id, wrapped))
+            rows.append((number, mark, sealing.key_id, wrapped))
         connection.executemany("INSERT INTO subject (id, mark, key_id, wrapped) VALUES (?, ?, ?, ?)", rows)
         return keys
 
     def _opened(self, row: tuple[str, str, bytes, bytes, str, bytes]) -> str:
         token, kind, sealed, mark, key_id, wrapped = row
-        key = self._sealing.unwrap(key_id, wrapped, mark)
+        key = self._sealing().unwrap(key_id, wrapped, mark)
         return Sealing.open(key, sealed, _bound(kind, token, mark)).decode()
 
     def _opened_body(self, row: tuple[str, str, bytes, bytes]) -> tuple[str, bytes]:
         refused_id, key_id, wrapped, sealed = row
         owner = f"body|{refused_id}".encode()
-        return refused_id, Sealing.open(self._sealing.unwrap(key_id, wrapped, owner), sealed, owner)
-
-    def _rewrapped(self, row: tuple[Any, bytes, str, bytes]) -> tuple[str, bytes, Any]:
-        name, owner, key_id, wrapped = row
-        clear = self._sealing.unwrap(key_id, wrapped, owner)
-        return self._sealing.key_id, self._sealing.wrap(clear, owner), name
+        return refused_id, Sealing.open(self._sealing().unwrap(key_id, wrapped, owner), sealed, owner)
 
     def _destroy(self, marks: list[bytes]) -> int:
         erased, named = 0, [(mark,) for mark in marks]
@@ -466,6 +470,11 @@ def _found(
     ).fetchall()
     subjects = {mark: (number, key_id, wrapped) for mark, _, number, key_id, wrapped, _ in rows}
     return subjects, {(mark, token) for mark, token, _, _, _, there in rows if there}
+
+
+def _rewrapped(sealing: Sealing, row: tuple[Any, bytes, str, bytes]) -> tuple[str, bytes, Any]:
+    name, owner, key_id, wrapped = row
+    return sealing.key_id, sealing.wrap(sealing.unwrap(key_id, wrapped, owner), owner), name
 
 
 def _bound(kind: str, token: str, mark: bytes) -> bytes:

@@ -21,6 +21,7 @@ PERSONAL = frozenset(
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FAILED = 400
+_EMPTY = 204
 
 
 def leaves_row(method: str, permission: str | None) -> bool:
@@ -44,7 +45,7 @@ class Audited:
 
         async def noted(message: Message) -> None:
             nonlocal refused
-            if message["type"] == "http.response.start" and message["status"] < _FAILED:
+            if message["type"] == "http.response.start" and _shows(scope["method"], message["status"]):
                 try:
                     await _note(scope, state)
                 except ShopkeeperError:
@@ -55,6 +56,11 @@ class Audited:
                 await send(message)
 
         await self._app(scope, receive, noted)
+
+
+def _shows(method: str, status: int) -> bool:
+    """Whether something was done or seen; who asks again and is told that nothing came has seen nothing."""
+    return status < _FAILED and not (method in _SAFE and status == _EMPTY)
 
 
 async def _note(scope: Scope, state: dict[str, Any]) -> None:

@@ -1,9 +1,10 @@
 """The body of a request on the event paths: read and unpacked within limits, whoever sends it."""
 
+import asyncio
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 __all__ = ["MOST_BYTES", "BodyError", "read_body"]
 
@@ -11,6 +12,8 @@ MOST_BYTES = 500 * 1024
 """The largest body, unpacked (the limit of the Segment API)."""
 
 _GZIP = 16 + zlib.MAX_WBITS
+_SECONDS = 30.0
+"""A client that has not sent its body by then is let go: what it sent is held in memory meanwhile."""
 
 
 class BodyError(Exception):
@@ -29,11 +32,26 @@ class BodyError(Exception):
         self.retry_after = retry_after
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, most: int = MOST_BYTES) -> bytes:
+async def read_body(
+    headers: Mapping[bytes, bytes],
+    receive: Receive,
+    most: int = MOST_BYTES,
+    *,
+    held: Callable[[int], None] = lambda _: None,
+    seconds: float = _SECONDS,
+) -> bytes:
     """Reads a body, packed with gzip or not; a body that unpacks to more than it may is not unpacked further.
 
+    Args:
+        headers: The request's headers.
+        receive: Gives its pieces.
+        most: The largest body, packed and unpacked.
+        held: Told how many bytes are held as each piece comes, and after unpacking; it may raise.
+        seconds: So long the client has.
+
     Raises:
-        BodyError: It is too large, badly packed, packed in a way that is not known, or the client went away.
+        BodyError: It is too large, badly packed, packed in a way that is not known, the client went away or took too
+            long.
     """
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > most:
@@ -41,24 +59,46 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, most: int 
     encoding = headers.get(b"content-encoding", b"").strip().lower()
     if encoding not in (b"", b"identity", b"gzip"):
         raise BodyError(415, "unknown_encoding")
-    raw = await _received(receive, most)
-    return raw if encoding != b"gzip" and raw[:2] != b"\x1f\x8b" else _unpacked(raw, most)
+    message = await receive()
+    if message.get("more_body", False):
+        try:
+            async with asyncio.timeout(seconds):
+                raw = await _rest(message, receive, most, held)
+        except TimeoutError:
+            raise BodyError(408, "too_slow") from None
+    else:
+        # Most bodies come whole, and a clock for each would cost a thirtieth of taking one event.
+        raw = _piece(message)
+        held(len(raw))
+        if len(raw) > most:
+            raise BodyError(413, "too_large")
+    if encoding != b"gzip" and raw[:2] != b"\x1f\x8b":
+        return raw
+    clear = _unpacked(raw, most)
+    held(len(clear))
+    return clear
 
 
-async def _received(receive: Receive, most: int) -> bytes:
+async def _rest(message: Message, receive: Receive, most: int, held: Callable[[int], None]) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise BodyError(400, "client_went_away")
-        piece = message.get("body", b"")
+        piece = _piece(message)
+        held(len(piece))
         size += len(piece)
         if size > most:
             raise BodyError(413, "too_large")
         pieces.append(piece)
         if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return b"".join(pieces)
+        message = await receive()
+
+
+def _piece(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise BodyError(400, "client_went_away")
+    piece: bytes = message.get("body", b"")
+    return piece
 
 
 def _unpacked(raw: bytes, most: int) -> bytes:

@@ -9,17 +9,18 @@ from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from shopkeeper.app.brought import EVENT_PATHS, UnreadableError, brought, shown_key
 from shopkeeper.app.collect import Reception, Sender
 from shopkeeper.base.errors import DataError, ForbiddenError, ShopkeeperError, UnavailableError
 from shopkeeper.web.body import BodyError, read_body
+from shopkeeper.web.permit import COLLECT
 from shopkeeper.web.rate import RateLimit
 
-__all__ = ["Collect"]
+__all__ = ["HOOKS", "SETTINGS", "Collect"]
 
-_SETTINGS, _HOOKS = "/v1/projects/", "/hooks/"
+SETTINGS, HOOKS = "/v1/projects/", "/hooks/"
 _RETRY_SECONDS = 5
 _STATUS = {"too_many_events": 413, "unknown_content_type": 415, "bad_authorization": 401}
 """Of what cannot be read; the others are 400."""
@@ -37,19 +38,17 @@ _CORS = [
 
 
 class Collect:
-    """Answers the event paths and hands everything else on.
+    """Answers the event paths.
 
     Args:
-        app: The rest of the application.
         reception: Makes what takes the events, when the first one comes.
         limit: How many events a key may bring.
         clock: Gives the present instant.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, reception: Callable[[], Reception], limit: RateLimit, clock: Callable[[], Any]
-    ) -> None:
-        self._app = app
+    permission = COLLECT
+
+    def __init__(self, *, reception: Callable[[], Reception], limit: RateLimit, clock: Callable[[], Any]) -> None:
         self._make = reception
         self._reception: Reception | None = None
         self._limit = limit
@@ -58,10 +57,7 @@ class Collect:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Takes a request."""
-        path = scope.get("path", "")
-        if scope["type"] != "http" or not (path in EVENT_PATHS or path.startswith(("/v1/", _HOOKS))):
-            await self._app(scope, receive, send)
-            return
+        path = scope["path"]
         if scope["method"] == "OPTIONS":
             await _answer(send, 204, b"")
             return
@@ -77,24 +73,31 @@ class Collect:
             await _answer(send, 500, _refused("failed", error.noted), retry_after=_RETRY_SECONDS)
 
     async def _taken(self, scope: Scope, receive: Receive, path: str) -> bytes:
-        if path.startswith(_SETTINGS) and scope["method"] == "GET":
+        if path.startswith(SETTINGS) and scope["method"] == "GET":
             return await self._settings(scope, path)
-        is_hook = path.startswith(_HOOKS)
+        is_hook = path.startswith(HOOKS)
         if path not in EVENT_PATHS and not is_hook:
             raise BodyError(404, "no_such_path")
         if scope["method"] != "POST":
             raise BodyError(405, "post_only")
-        if self._bytes > _MOST_BYTES:
-            raise BodyError(429, "too_much_at_once", retry_after=1)
         headers = dict(scope["headers"])
-        raw = await read_body(headers, receive)
-        self._bytes += len(raw)
+        held = 0
+
+        def hold(size: int) -> None:
+            # Bodies that come slowly take memory long before they are whole.
+            nonlocal held
+            if self._bytes + size > _MOST_BYTES:
+                raise BodyError(429, "too_much_at_once", retry_after=1)
+            held += size
+            self._bytes += size
+
         try:
+            raw = await read_body(headers, receive, held=hold)
             if is_hook:
-                return await self._hooked(path.removeprefix(_HOOKS), headers, raw)
+                return await self._hooked(path.removeprefix(HOOKS), headers, raw)
             return await self._brought(path, headers, scope["query_string"], raw)
         finally:
-            self._bytes -= len(raw)
+            self._bytes -= held
 
     async def _brought(self, path: str, headers: Mapping[bytes, bytes], query: bytes, raw: bytes) -> bytes:
         found = brought(path, headers, query, raw)
@@ -134,7 +137,7 @@ class Collect:
 
     async def _settings(self, scope: Scope, path: str) -> bytes:
         """What the browser SDK asks first: which integrations there are. Ours is the only one."""
-        key, _, rest = path[len(_SETTINGS) :].partition("/")
+        key, _, rest = path[len(SETTINGS) :].partition("/")
         if rest != "settings":
             raise BodyError(404, "no_such_path")
         try:

@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import secrets
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from shopkeeper.base.errors import ForbiddenError, UsageError
@@ -46,7 +45,7 @@ async def guard(request: Request) -> None:
         if request.url.path != FILE_PATH:
             raise UsageError("no form with a file is taken here", next_step=f"send a file to {FILE_PATH}")
         # A file is read only from who is signed in: reading it is already work.
-        await run_in_threadpool(signed_in, request)
+        await signed_in(request)
     sent = request.headers.get(HEADER) or await _field(request)
     nonce, seal = sent[:_NONCE_CHARACTERS], sent[_NONCE_CHARACTERS:]
     secret = _secret(request)

@@ -114,6 +114,18 @@ class Figures:
         pattern = "y年M月d日 HH:mm" if self.language == "zh" else "MMM d, y, HH:mm"
         return str(format_datetime(value, pattern, tzinfo=zone(self.time_zone), locale=self.locale))
 
+    def hour(self, value: datetime, *, with_day: bool = False) -> str:
+        """The hour that begins at an instant, for an axis, in the shop's time zone."""
+        day = ("M月d日 " if self.language == "zh" else "MMM d, ") if with_day else ""
+        return str(format_datetime(value, f"{day}HH:mm", tzinfo=zone(self.time_zone), locale=self.locale))
+
+    def clock(self, value: datetime, today: datetime) -> str:
+        """An instant to the second; its day only where that is another than today's, in the shop's time zone."""
+        here = zone(self.time_zone)
+        is_today = value.astimezone(here).date() == today.astimezone(here).date()
+        pattern = "HH:mm:ss" if is_today else "M月d日 HH:mm" if self.language == "zh" else "MMM d, HH:mm"
+        return str(format_datetime(value, pattern, tzinfo=here, locale=self.locale))
+
     def duration(self, seconds: float | None) -> str:
         """How long something took."""
         if seconds is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from babel.dates import get_day_names
 
+from shopkeeper.schema.events import EVENTS
 from shopkeeper.schema.trait import Trait
 from shopkeeper.schema.traits import GROUPS, RFM_CLASSES, TRAITS
 from shopkeeper.web.figures import DASH, Figures
@@ -131,6 +132,17 @@ _CHECKS: Mapping[str, str] = MappingProxyType(
         "lines_not_closed": N_("Every day sold is closed"),
     }
 )
+_EVENT_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "track": N_("Event without a name"),
+        "page": N_("Page viewed"),
+        "screen": N_("Screen viewed"),
+        "identify": N_("Said who they are"),
+        "group": N_("Joined a group"),
+        "alias": N_("Got another id"),
+    }
+)
+"""What events without a name are called, by the Segment type."""
 _WORDS_OF_SOURCES = ("gender", "tier", "acquisition_channel")
 _WEEKDAY, _HOUR = "favourite_weekday", "favourite_hour"
 
@@ -177,6 +189,14 @@ class Names:
     def word(self, english: str) -> str:
         """A text of the catalogue in the language."""
         return catalogue(self.figures.language).gettext(english)
+
+    def event(self, name: str | None, kind: str = "track") -> str:
+        """What an event is called: a name of ours in the language, any other as it came, else its type."""
+        known = EVENTS.get(name or "")
+        if known is not None:
+            return known.chinese.rstrip("。") if self._chinese else known.name
+        said = _EVENT_TYPES.get(name or kind)
+        return self.word(said) if said is not None else name or DASH
 
     def choice(self, value: str | None) -> str:
         """What a value of a choice is called."""

@@ -35,7 +35,7 @@ class Permit:
             raise ValueError(f"no such permission: {permission}")
         self.permission = permission
 
-    def __call__(self, request: Request, visitor: SignedIn) -> None:
+    async def __call__(self, request: Request, visitor: SignedIn) -> None:
         """Checks the visitor.
 
         Raises:
@@ -51,7 +51,7 @@ class Permit:
 class _Public:
     permission = PUBLIC
 
-    def __call__(self) -> None:
+    async def __call__(self) -> None:
         """Lets everybody pass."""
 
 

@@ -71,7 +71,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 """The failures that every route of the API may answer with."""
 
-_PROGRAM_PATHS = ("/api/", "/v1/")
+_PROGRAM_PATHS = ("/api/", "/v1/", "/metrics")
 _log = structlog.get_logger("shopkeeper.web")
 
 

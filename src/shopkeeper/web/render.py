@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from shopkeeper.app.pages.coverage import covered
+from shopkeeper.app.visitor import Visitor
+from shopkeeper.base.permission import PERMISSIONS
 from shopkeeper.web.assets import asset_url
 from shopkeeper.web.cookies import THEME_COOKIE, THEMES, issue_form_cookie, put_form_cookie
 from shopkeeper.web.csrf import FIELD, token_for
@@ -57,10 +59,12 @@ def page(request: Request, template: str, status: int = 200, **context: Any) -> 
     theme = request.cookies.get(THEME_COOKIE)
     figures = figures_of(request)
     names = Names(figures)
+    visitor = getattr(request.state, "visitor", None)
     shared = {
         "request": request,
         "here": request.url.path,
-        "visitor": getattr(request.state, "visitor", None),
+        "visitor": visitor,
+        "may": partial(_may, visitor),
         "shop_name": request.app.state.shop.settings.chain.name,
         "theme": theme if theme in THEMES else "auto",
         "csrf_field": FIELD,
@@ -92,6 +96,13 @@ def figures_of(request: Request) -> Figures:
     """Gives the writer of numbers for the request's language and the shop."""
     chain = request.app.state.shop.settings.chain
     return Figures(words_language(request), chain.currency, chain.time_zone)
+
+
+def _may(visitor: Visitor | None, permission: str) -> bool:
+    """Whether the visitor may do something: what a template asks before it shows the button for it."""
+    if permission not in PERMISSIONS:
+        raise ValueError(f"no such permission: {permission}")
+    return visitor is not None and visitor.may(permission)
 
 
 def _with_query(request: Request, changes: Mapping[str, str | None]) -> str:

@@ -4,8 +4,9 @@ import math
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
 
-from shopkeeper.app.sign_in import Visitor, visitor_of, visitor_of_key
+from shopkeeper.app.sign_in import Visitor, note_key, visitor_of, visitor_of_key
 from shopkeeper.app.visitor import Scope, scope_of
 from shopkeeper.base.errors import ForbiddenError
 from shopkeeper.web.cookies import session_cookie
@@ -13,7 +14,7 @@ from shopkeeper.web.rate import RateLimit
 
 __all__ = ["SignInNeededError", "SignedIn", "WrongKeys", "bearer_of", "scope_of_request", "signed_in"]
 
-_KEYED = "/api/v1/"
+_KEYED = ("/api/v1/", "/metrics")
 _TRIES = 20
 _SECONDS = 300
 
@@ -34,12 +35,12 @@ class WrongKeys:
 
 
 def bearer_of(request: Request) -> str | None:
-    """Gives the API key that a call of `/api/v1` shows; where there is one, no cookie counts."""
+    """Gives the API key that a call of `/api/v1` or a monitor shows; where there is one, no cookie counts."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" and request.url.path.startswith(_KEYED) else None
 
 
-def signed_in(request: Request) -> Visitor:
+async def signed_in(request: Request) -> Visitor:
     """Gives who is signed in; every route but the public ones depends on it.
 
     Raises:
@@ -47,7 +48,7 @@ def signed_in(request: Request) -> Visitor:
         HTTPException: Too many wrong keys came from the address.
     """
     secret = bearer_of(request)
-    visitor = _by_session(request) if secret is None else _by_key(request, secret)
+    visitor = await run_in_threadpool(_by_session, request) if secret is None else await _by_key(request, secret)
     if visitor is None:
         raise SignInNeededError("sign in first", next_step="open /sign-in")
     request.state.visitor = visitor
@@ -70,13 +71,20 @@ def _by_session(request: Request) -> Visitor | None:
     return visitor_of(request.app.state.shop, token, now=request.app.state.clock()) if token else None
 
 
-def _by_key(request: Request, secret: str) -> Visitor | None:
-    visitor = visitor_of_key(request.app.state.shop, secret, now=request.app.state.clock())
-    if visitor is None:
+async def _by_key(request: Request, secret: str) -> Visitor | None:
+    shop, now = request.app.state.shop, request.app.state.clock()
+    if shop.state.is_at_hand:
+        shown = visitor_of_key(shop, secret, now=now)
+    else:
+        shown = await run_in_threadpool(visitor_of_key, shop, secret, now=now)
+    if shown is None:
         wait = math.ceil(request.app.state.wrong_keys.shown(request))
         if wait:
             raise HTTPException(429, "too many wrong keys", headers={"retry-after": str(wait)})
-    return visitor
+        return None
+    if shown.is_due:
+        await run_in_threadpool(note_key, shop, shown.visitor, now=now)
+    return shown.visitor
 
 
 SignedIn = Annotated[Visitor, Depends(signed_in)]

@@ -69,11 +69,11 @@ def guarded_preview(shop: Shop, draft: Mapping[str, Any], asked: AskedCounts, *,
 def guarded_row(shop: Shop, row: SegmentRow, asked: AskedCounts) -> SegmentRow:
     """Gives what may be told of a saved segment: its size, and no money, which would tell more than the size."""
     if stands_at(shop, "profile") is None:
-        return replace(row, people=None, spend=None)
+        return replace(row, people=None, spend=None, live_people=None)
     saved = shop.state.segments.get(row.name)
     people = within(shop, saved, "SELECT i.person_id FROM inside AS i", name="people of a segment")
     marks = asked.blur.marks(shop.arrow(people)["person_id"].to_pylist())
-    return replace(row, people=asked.answer(marks, now=now(shop)), spend=None)
+    return replace(row, people=asked.answer(marks, now=now(shop)), spend=None, live_people=None)
 
 
 def everybody(asked: AskedCounts, people: int | None) -> int | None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shopkeeper.app.check import check
+from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.pages.personal import MASKED
 from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.schedule import ask_run
@@ -15,6 +16,7 @@ from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Column, Privacy, TableKind
 from shopkeeper.schema.tables import TABLES
 from shopkeeper.storage.lake import Snapshot
+from shopkeeper.storage.live_queue import Aside, set_aside
 from shopkeeper.storage.state.jobs import Job
 from shopkeeper.storage.state.loads import Load
 from shopkeeper.storage.state.runs import Run
@@ -99,11 +101,12 @@ class RefusedRow:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """The rows that still wait, counted by table and reason, and the newest of them."""
+    """The rows that still wait, counted by table and reason, the newest of them, and what live state set aside."""
 
     total: int
     by_reason: tuple[Mapping[str, Any], ...] = field(hash=False)
     newest: tuple[RefusedRow, ...]
+    aside: tuple[Aside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +228,7 @@ def refusals(shop: Shop) -> Refusals:
         sum(row["rows"] for row in by_reason),
         tuple(by_reason),
         tuple(RefusedRow(**row) for row in rows(shop, newest)),
+        tuple(set_aside(shop.folder / LIVE_FILE)[:_REFUSED_SHOWN]),
     )
 
 

@@ -98,6 +98,8 @@ class PersonPage:
 def person_page(shop: Shop, person_id: str, scope: Scope | None = None) -> PersonPage:
     """Gives what is known of a person; to a visitor of some stores by the figures of those alone, and no segments.
 
+    A person who was linked to another since is that other: the id of the page says so.
+
     Raises:
         MissingError: There is no such person, or it is none of the visitor's stores.
     """
@@ -107,6 +109,9 @@ def person_page(shop: Shop, person_id: str, scope: Scope | None = None) -> Perso
     query = Query.from_sql(text, name="profile", person=person_id, **named)
     found = rows(shop, query)
     if not found:
+        now = shop.state.identifiers.person(person_id)
+        if now != person_id:
+            return person_page(shop, now, scope)
         raise MissingError("there is no such person", next_step="look for the id in the list of people")
     records = Query.from_sql(
         "SELECT source, customer_id, method FROM person WHERE person_id = $person AND valid_to IS NULL "

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.pages.seen import must_see
+from shopkeeper.app.person_now import record_parts
 from shopkeeper.app.shop import Shop
 from shopkeeper.app.traces import mark_of
 from shopkeeper.app.visitor import Scope
@@ -67,7 +68,9 @@ def _subjects(shop: Shop, person_id: str) -> list[str]:
         name="records",
         person=person_id,
     )
-    return [subject(row["source"], row["customer_id"]) for row in rows(shop, query)]
+    loaded = {(row["source"], row["customer_id"]) for row in rows(shop, query)}
+    seen = {record_parts(record) for record in shop.state.identifiers.records(person_id)}
+    return [subject(*record) for record in sorted(loaded | seen)]
 
 
 def _said(shop: Shop, person_id: str) -> tuple[Personal, ...]:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from shopkeeper.app.pages.builder import catalogue_of
 from shopkeeper.app.pages.download import downloaded
+from shopkeeper.app.pages.live import LiveSize, live_sizes
 from shopkeeper.app.pages.membership import within
 from shopkeeper.app.pages.people import LISTED
 from shopkeeper.app.pages.reading import first_row, kept_segments, rows, stands_at
@@ -77,6 +78,8 @@ class SegmentRow:
         people: How many are in it; None before the first run.
         spend: What they spent in 365 days.
         is_kept: Whether the last run worked out this version; else people and spend are by the rule as it stands.
+        live_people: How many are in it live; None when it does not run live.
+        live_at: As of when.
     """
 
     name: str
@@ -91,6 +94,8 @@ class SegmentRow:
     people: int | None
     spend: float | None
     is_kept: bool
+    live_people: int | None = None
+    live_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,9 @@ def segments(shop: Shop) -> tuple[SegmentRow, ...]:
     """Gives the saved segments, the largest first."""
     sizes = _sizes(shop)
     catalogue, kept = catalogue_of(shop), kept_segments(shop)
-    found = [_row(shop, _rule(saved, catalogue), kept, sizes) for saved in shop.state.segments.all()]
+    live = live_sizes(shop, catalogue)
+    every = shop.state.segments.all()
+    found = [_with_live(_row(shop, _rule(saved, catalogue), kept, sizes), live.get(saved.name)) for saved in every]
     return tuple(sorted(found, key=lambda row: (-(row.people or 0), row.name)))
 
 
@@ -170,6 +177,7 @@ def segment_page(shop: Shop, name: str) -> SegmentPage:
     saved = shop.state.segments.get(name)
     catalogue = catalogue_of(shop)
     row = _row(shop, _rule(saved, catalogue), kept_segments(shop), _sizes(shop))
+    row = _with_live(row, live_sizes(shop, catalogue).get(name))
     snapshot = shop.lake.snapshot("profile") if "profile" in shop.lake.tables() else None
     return SegmentPage(
         row=row,
@@ -364,6 +372,10 @@ def _row(
         spend,
         kept,
     )
+
+
+def _with_live(row: SegmentRow, live: LiveSize | None) -> SegmentRow:
+    return row if live is None else replace(row, live_people=live.people, live_at=live.at)
 
 
 def _rule(saved: SegmentVersion, catalogue: Catalogue) -> SegmentRule:

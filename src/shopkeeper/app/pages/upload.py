@@ -22,7 +22,7 @@ from shopkeeper.collect.receipt import Receipt
 from shopkeeper.schema.table import TableKind
 from shopkeeper.schema.tables import TABLES
 from shopkeeper.schema.tables import table as declared_table
-from shopkeeper.storage.sealed import SealedFile, SealedWriter
+from shopkeeper.storage.sealed import SealedFile, SealedWriter, sealed_under
 
 __all__ = [
     "ENDINGS",
@@ -39,6 +39,7 @@ __all__ = [
     "loadable",
     "sweep_uploads",
     "targets_of",
+    "uploads_sealed_under",
 ]
 
 ENDINGS = (".csv", ".txt", ".tsv", ".xlsx", ".xls", ".parquet", ".json", ".jsonl", ".gz")
@@ -261,6 +262,12 @@ def _noted(folder: Path) -> Upload | None:
         return Upload(**{**values, "at": datetime.fromisoformat(values["at"]).astimezone(UTC)})
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def uploads_sealed_under(shop: Shop) -> list[str]:
+    """The vault key of each file that waits."""
+    files = _folder(shop).glob(f"*/{_BODY}")
+    return [key_id for file in files if (key_id := sealed_under(file)) is not None]
 
 
 def sweep_uploads(shop: Shop, now: datetime) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, select, update
+from sqlalchemy import RowMapping, Select, bindparam, select, update
 
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.base.ids import new_id
@@ -61,6 +61,9 @@ class ApiKey:
 
 
 _COLUMNS = [column for column in tables.api_keys.c if column.name != "hash"]
+# Asked for with every request of a program: put together once.
+_BY_HASH = select(*_COLUMNS).where(tables.api_keys.c.hash == bindparam("wanted"))
+_BY_ID = select(*_COLUMNS).where(tables.api_keys.c.id == bindparam("wanted"))
 
 
 def looks_like_key(secret: str) -> bool:
@@ -137,15 +140,15 @@ class ApiKeys:
 
     def find(self, secret: str, *, now: datetime) -> ApiKey | None:
         """Gives the key of a secret, None where there is none that holds."""
-        return self._holding(tables.api_keys.c.hash == _hash(secret), now) if looks_like_key(secret) else None
+        return self._holding(_BY_HASH, _hash(secret), now) if looks_like_key(secret) else None
 
     def get(self, key_id: str, *, now: datetime) -> ApiKey | None:
         """Gives the key of an id, None where there is none that holds."""
-        return self._holding(tables.api_keys.c.id == key_id, now)
+        return self._holding(_BY_ID, key_id, now)
 
-    def _holding(self, condition: ColumnElement[bool], now: datetime) -> ApiKey | None:
+    def _holding(self, query: Select[Any], wanted: str, now: datetime) -> ApiKey | None:
         with self._database.read() as connection:
-            row = connection.execute(select(*_COLUMNS).where(condition)).mappings().first()
+            row = connection.execute(query, {"wanted": wanted}).mappings().first()
         key = _key(row) if row is not None else None
         return key if key is not None and key.holds(now) else None
 

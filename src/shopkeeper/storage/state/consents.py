@@ -1,6 +1,10 @@
-"""The consent ledger: every change with its evidence, added to and never changed; the last one holds."""
+"""The consent ledger: every change with its evidence, added to and never changed; the last one holds.
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+A change is kept under the id that the person had when they said so. What is one person now is asked with all its ids,
+so that a withdrawal holds for whoever the person was linked to since.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -12,6 +16,7 @@ from shopkeeper.base.errors import AlreadyThereError
 from shopkeeper.base.ids import derived_id
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
+from shopkeeper.storage.state.identifiers import person_now, same_person
 
 __all__ = ["ConsentChange", "ConsentText", "Consents"]
 
@@ -94,11 +99,29 @@ class Consents:
         consents = tables.consents
         query = (
             select(consents)
-            .where(consents.c.person_id == person_id)
+            .where(consents.c.person_id.in_(same_person(person_id)))
             .order_by(consents.c.occurred_at.desc(), consents.c.granted, consents.c.recorded_at.desc(), consents.c.id)
         )
         with self._database.read() as connection:
             return [_change(row) for row in connection.execute(query).mappings()]
+
+    def of_people(self, people: Collection[str]) -> list[ConsentChange]:
+        """Gives all changes of some people, in no order."""
+        consents, found = tables.consents, []
+        wanted = sorted(people)
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), _ROWS_AT_ONCE):
+                some = wanted[start : start + _ROWS_AT_ONCE]
+                rows = connection.execute(select(consents).where(consents.c.person_id.in_(some))).mappings()
+                found += [_change(row) for row in rows]
+        return found
+
+    def recorded_since(self, moment: datetime) -> list[tuple[str, datetime]]:
+        """Gives who said something that came into the ledger from an instant on, and when."""
+        consents = tables.consents
+        query = select(consents.c.person_id, consents.c.recorded_at).where(consents.c.recorded_at >= moment)
+        with self._database.read() as connection:
+            return [(row.person_id, row.recorded_at) for row in connection.execute(query)]
 
     def last(self, person_id: str, purpose: str, channel: str, *, until: datetime) -> ConsentChange | None:
         """Gives the change that holds at an instant: the last by when it was said, of one instant the withdrawal.
@@ -109,7 +132,7 @@ class Consents:
         query = (
             select(consents)
             .where(
-                consents.c.person_id == person_id,
+                consents.c.person_id.in_(same_person(person_id)),
                 consents.c.purpose == purpose,
                 consents.c.channel == channel,
                 (consents.c.occurred_at <= until) | consents.c.granted.is_(False),
@@ -122,12 +145,13 @@ class Consents:
         return _change(row) if row is not None else None
 
     def batches(self, rows: int = 50_000) -> Iterator[Sequence[Any]]:
-        """Gives the whole ledger for its snapshot in the lake, batch by batch, of one instant.
+        """Gives the whole ledger for its snapshot in the lake, batch by batch, of one instant, by who persons are now.
 
         What holds of one person, purpose, channel and instant is one row, granted only if nothing there withdrew it.
         """
         consents = tables.consents
-        key = (consents.c.person_id, consents.c.purpose, consents.c.channel, consents.c.occurred_at)
+        person = person_now(consents.c.person_id).label("person")
+        key = (person, consents.c.purpose, consents.c.channel, consents.c.occurred_at)
         refused = func.max(case((consents.c.granted.is_(False), 1), else_=0)).label("refused")
         query: Select[Any] = (
             select(*key, refused, func.max(consents.c.text_version), func.max(consents.c.source))
@@ -182,7 +206,7 @@ class Consents:
                 **{name: getattr(each, name) for name in ConsentChange.__slots__},
                 "evidence": dict(each.evidence),
             }
-            for each in {each.id: each for each in changes}.values()
+            for each in {each.id: each for each in reversed(changes)}.values()
         ]
         present = select(func.count()).where(consents.c.id.in_([each["id"] for each in values]))
         with self._database.write() as connection:

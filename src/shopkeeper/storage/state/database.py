@@ -1,14 +1,16 @@
 """One database, SQLite or PostgreSQL: how it is opened, and the two kinds of transaction on it."""
 
+import fcntl
 import json
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.schema import Table
@@ -53,6 +55,32 @@ class Database:
             yield connection
 
     @contextmanager
+    def alone(self, name: str, *, waits: bool = True) -> Iterator[bool]:
+        """Only one at a time, of all processes and threads, is in here; who dies is out.
+
+        Args:
+            name: Of what.
+            waits: Whether to wait for the others.
+
+        Yields:
+            Whether we are in; always, where we wait.
+        """
+        if self.is_sqlite:
+            with open(f"{self.engine.url.database}-{name}.lock", "a", opener=_private) as file:
+                yield _locked(file.fileno(), waits=waits)
+            return
+        lock = {"lock": zlib.crc32(f"shopkeeper {name}".encode())}
+        with translated(self.place), self.engine.connect() as found:
+            connection = found.execution_options(isolation_level="AUTOCOMMIT")
+            asked = "SELECT pg_advisory_lock(:lock) IS NOT NULL" if waits else "SELECT pg_try_advisory_lock(:lock)"
+            is_ours = bool(connection.scalar(text(asked), lock))
+            try:
+                yield is_ours
+            finally:
+                if is_ours:
+                    connection.execute(text("SELECT pg_advisory_unlock(:lock)"), lock)
+
+    @contextmanager
     def _connection(self, *, writes: bool) -> Iterator[Connection]:
         with self.engine.connect() as connection:
             connection.execution_options(**{_WRITES: writes})
@@ -65,6 +93,18 @@ class Database:
     def close(self) -> None:
         """Closes every connection."""
         self.engine.dispose()
+
+
+def _private(file: str, flags: int) -> int:
+    return os.open(file, flags, 0o600)
+
+
+def _locked(file: int, *, waits: bool) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def read_url(text: str, what: str = "state store") -> URL:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from shopkeeper.base.ids import derived_id
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
+from shopkeeper.storage.state.identifiers import person_now, same_person
 
 __all__ = ["NO_AUTOMATED_DECISIONS", "FlagChange", "Flags"]
 
@@ -54,7 +55,7 @@ class Flags:
     def of(self, person_id: str) -> list[FlagChange]:
         """Gives all changes of a person's flags, the newest first; of one instant the one that sets comes first."""
         flags = tables.person_flags
-        query = select(flags).where(flags.c.person_id == person_id)
+        query = select(flags).where(flags.c.person_id.in_(same_person(person_id)))
         query = query.order_by(flags.c.occurred_at.desc(), flags.c.is_set.desc(), flags.c.recorded_at.desc())
         with self._database.read() as connection:
             rows = connection.execute(query).mappings()
@@ -67,7 +68,8 @@ class Flags:
     def all_set(self, flag: str) -> set[str]:
         """Gives every person for whom a flag holds, for what decides about many at once."""
         flags = tables.person_flags
-        query = select(flags.c.person_id, flags.c.is_set).where(flags.c.flag == flag)
+        person = person_now(flags.c.person_id).label("person_id")
+        query = select(person, flags.c.is_set).where(flags.c.flag == flag)
         query = query.order_by(flags.c.occurred_at, flags.c.is_set, flags.c.recorded_at)
         with self._database.read() as connection:
             last = {row.person_id: row.is_set for row in connection.execute(query)}

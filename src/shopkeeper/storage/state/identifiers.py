@@ -1,28 +1,55 @@
 """The map of identifiers to persons: the authority on who is who."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import CompoundSelect, Connection, Text, bindparam, func, literal, or_, select, union_all, update
 
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
 
-__all__ = ["Identified", "Identifiers", "RecordOf"]
+__all__ = ["Identified", "Identifiers", "RecordOf", "person_now", "same_person"]
 
 _ASKED_AT_ONCE = 1_000
 _ROWS_AT_ONCE = 1_000  # keeps a transaction below a tenth of a second
-_FEW = 100
+_MERGED_AT_ONCE = 500
+_MOVES = "moves"
 
 _Item = TypeVar("_Item")
 _MAP = tables.identifiers
 _OF = tables.person_merges
+_MARKS = tables.map_marks
 _LOOKUP = select(_MAP).where(_MAP.c.token.in_(bindparam("tokens", expanding=True)))
 _CURRENT = select(_OF.c.record_id, _OF.c.into_id).where(
     _OF.c.until.is_(None), _OF.c.record_id.in_(bindparam("records", expanding=True))
+)
+_MERGING = update(_MAP).where(_MAP.c.person_id == bindparam("ending")).values(person_id=bindparam("staying"))
+_MEMBERS = select(_OF.c.record_id, _OF.c.token, _OF.c.into_id).where(
+    _OF.c.into_id.in_(bindparam("persons", expanding=True)), _OF.c.until.is_(None)
+)
+_FOLLOWING = update(_MAP).where(_MAP.c.claimed_by == bindparam("claimant")).values(person_id=bindparam("person"))
+_FOLLOWERS = select(_MAP.c.token, _MAP.c.claimed_by).where(
+    _MAP.c.claimed_by.in_(bindparam("claimants", expanding=True))
+)
+_RECORDS = select(_OF.c.record_id, _OF.c.token).where(
+    _OF.c.token.in_(bindparam("tokens", expanding=True)), _OF.c.until.is_(None)
+)
+_FOLD = select(_OF.c.record_id).where(_OF.c.into_id == bindparam("person"), _OF.c.until.is_(None))
+# Of a record or person: whose it is, what else is theirs, and whether theirs is still their own; put together once.
+_INTO = union_all(
+    select(_OF.c.into_id).where(_OF.c.record_id == bindparam("person"), _OF.c.until.is_(None)),
+    select(bindparam("person", type_=Text)),
+)
+_AROUND = select(_OF.c.record_id, _OF.c.into_id).where(
+    _OF.c.until.is_(None), or_(_OF.c.record_id.in_(_INTO), _OF.c.into_id.in_(_INTO))
+)
+
+_FOLDED = select(_OF.c.record_id, _OF.c.into_id).where(
+    _OF.c.until.is_(None), _OF.c.into_id.in_(bindparam("persons", expanding=True))
 )
 
 
@@ -78,6 +105,28 @@ class Identifiers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def alone(self) -> AbstractContextManager[bool]:
+        """Lets one at a time change the map, of all processes: what was asked in here still holds when it is kept."""
+        return self._database.alone("map")
+
+    def alone_seeding(self, *, waits: bool) -> AbstractContextManager[bool]:
+        """Lets one at a time bring the lake's identifiers in; says whether it is us, where we do not wait."""
+        return self._database.alone("map-seed", waits=waits)
+
+    def seeded(self) -> int:
+        """The state of the lake's `identifier` that the map holds, 0 for none."""
+        return self._mark("identifier")
+
+    def note_seeded(self, snapshot: int) -> None:
+        """Notes the state of the lake's `identifier` that the map holds now."""
+        with self._database.write() as connection:
+            insert = self._database.insert(_MARKS).values(name="identifier", number=snapshot)
+            connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"number": snapshot}))
+
+    def version(self) -> int:
+        """How often records moved from one person to another: the same number, the same `moves`."""
+        return self._mark(_MOVES)
+
     def known(self, tokens: Collection[str]) -> list[Identified]:
         """Gives what is known of some identifiers."""
         found: list[Identified] = []
@@ -85,6 +134,18 @@ class Identifiers:
             for chunk in _chunks(tokens, _ASKED_AT_ONCE):
                 found += [Identified(*row) for row in connection.execute(_LOOKUP, {"tokens": chunk})]
         return found
+
+    def tokens(self) -> Iterator[str]:
+        """Gives every identifier of the map, in their order."""
+        last = ""
+        query = select(_MAP.c.token).order_by(_MAP.c.token).limit(_ROWS_AT_ONCE)
+        while True:
+            with self._database.read() as connection:
+                found = list(connection.scalars(query.where(_MAP.c.token > last)))
+            yield from found
+            if len(found) < _ROWS_AT_ONCE:
+                return
+            last = found[-1]
 
     def of(self, person_id: str) -> list[Identified]:
         """Gives the identifiers of a person."""
@@ -100,13 +161,33 @@ class Identifiers:
 
     def records(self, person_id: str) -> list[str]:
         """Gives the records that a person is the fold of, its own among them."""
-        query = select(_OF.c.record_id).where(_OF.c.into_id == person_id, _OF.c.until.is_(None))
         with self._database.read() as connection:
-            found = set(connection.scalars(query))
+            found = set(connection.scalars(_FOLD, {"person": person_id}))
             current = connection.execute(_CURRENT, {"records": [person_id]}).first()
         if current is None:
             found.add(person_id)
         return sorted(found)
+
+    def folds(self, person_ids: Collection[str]) -> dict[str, list[str]]:
+        """Gives the records that each of some persons is the fold of, its own among them."""
+        found: dict[str, list[str]] = {person: [person] for person in person_ids}
+        with self._database.read() as connection:
+            for chunk in _chunks(person_ids, _ASKED_AT_ONCE):
+                for record, into in connection.execute(_FOLDED, {"persons": chunk}):
+                    if record != into:
+                        found[into].append(record)
+                for record, into in connection.execute(_CURRENT, {"records": chunk}):
+                    if record != into:
+                        found[record].remove(record)
+        return found
+
+    def fold(self, person_id: str) -> tuple[str, list[str]]:
+        """Gives whom a person or record belongs to now and that person's records: `person` and `records` at once."""
+        with self._database.read() as connection:
+            current = {row[0]: row[1] for row in connection.execute(_AROUND, {"person": person_id})}
+        who = current.get(person_id, person_id)
+        records = {record for record, into in current.items() if into == who}
+        return who, sorted(records if who in current else {who, *records})
 
     def persons(self, record_ids: Collection[str]) -> dict[str, str]:
         """Gives the person of each record that does not belong to its own."""
@@ -137,16 +218,16 @@ class Identifiers:
 
     def merge(self, pairs: Sequence[tuple[str, str]], *, now: datetime) -> None:
         """Makes persons part of others: identifiers and records of the first of each pair go to the second."""
-        for chunk in _chunks(pairs, _FEW):
+        for chunk in _chunks(pairs, _MERGED_AT_ONCE):
+            into = dict(chunk)
             with self._database.write() as connection:
-                moving: dict[str, tuple[str, str]] = {}
-                for person, into in chunk:
-                    connection.execute(update(_MAP).where(_MAP.c.person_id == person).values(person_id=into))
-                    rows = connection.execute(
-                        select(_OF.c.record_id, _OF.c.token).where(_OF.c.into_id == person, _OF.c.until.is_(None))
-                    )
-                    moving[person] = person.partition(":")[2], into
-                    moving.update((record, (token, into)) for record, token in rows)
+                held = connection.scalars(select(_MAP.c.person_id).where(_MAP.c.person_id.in_(into)).distinct())
+                changed = [{"ending": person, "staying": into[person]} for person in held]
+                if changed:
+                    connection.execute(_MERGING, changed)
+                moving = {person: (person.partition(":")[2], stays) for person, stays in into.items()}
+                rows = connection.execute(_MEMBERS, {"persons": list(into)})
+                moving.update((record, (token, into[person])) for record, token, person in rows)
                 _move(connection, self._database, moving, now)
 
     def follow(self, moved: Mapping[str, tuple[Identified, str]], *, now: datetime) -> None:
@@ -156,21 +237,19 @@ class Identifiers:
             moved: By token: the identifier as it is now, and its own record.
             now: When.
         """
-        for chunk in _chunks(moved.values(), _FEW):
+        for chunk in _chunks(moved.values(), _ROWS_AT_ONCE):
             with self._database.write() as connection:
-                moving: dict[str, tuple[str, str]] = {}
-                for one, own in chunk:
-                    self._put(connection, [one])
-                    connection.execute(
-                        update(_MAP).where(_MAP.c.claimed_by == one.token).values(person_id=one.person_id)
-                    )
-                    followers = connection.scalars(select(_MAP.c.token).where(_MAP.c.claimed_by == one.token))
-                    tokens = [one.token, *followers]
-                    rows = connection.execute(
-                        select(_OF.c.record_id, _OF.c.token).where(_OF.c.token.in_(tokens), _OF.c.until.is_(None))
-                    )
-                    moving[own] = one.token, one.person_id
-                    moving.update((record, (token, one.person_id)) for record, token in rows)
+                self._put(connection, [one for one, _ in chunk])
+                person = {one.token: one.person_id for one, _ in chunk}
+                connection.execute(
+                    _FOLLOWING, [{"claimant": token, "person": person_id} for token, person_id in person.items()]
+                )
+                followers = connection.execute(_FOLLOWERS, {"claimants": list(person)})
+                leader = {token: claimant for token, claimant in followers if token not in person}
+                moving = {own: (one.token, one.person_id) for one, own in chunk}
+                for asked in _chunks([*person, *leader], _ASKED_AT_ONCE):
+                    for record, token in connection.execute(_RECORDS, {"tokens": asked}):
+                        moving[record] = token, person[leader.get(token, token)]
                 _move(connection, self._database, moving, now)
 
     def keep(self, identified: Iterable[Identified]) -> None:
@@ -192,14 +271,28 @@ class Identifiers:
             with self._database.write() as connection:
                 _move(connection, self._database, dict(chunk), now)
 
-    def forget(self, tokens: Collection[str]) -> int:
-        """Takes identifiers out, and the records that were theirs; gives how many identifiers went."""
+    def forget(self, tokens: Collection[str], records: Collection[str] = ()) -> int:
+        """Takes identifiers out, and the records that were theirs; gives how many identifiers went.
+
+        Args:
+            tokens: The identifiers.
+            records: Further records that go.
+        """
         gone = 0
+        for chunk in _chunks(records, _ASKED_AT_ONCE):
+            with self._database.write() as connection:
+                if connection.execute(_OF.delete().where(_OF.c.record_id.in_(chunk))).rowcount:
+                    _count_move(connection, self._database)
         for chunk in _chunks(tokens, _ASKED_AT_ONCE):
             with self._database.write() as connection:
-                connection.execute(_OF.delete().where(_OF.c.token.in_(chunk)))
+                if connection.execute(_OF.delete().where(_OF.c.token.in_(chunk))).rowcount:
+                    _count_move(connection, self._database)
                 gone += connection.execute(_MAP.delete().where(_MAP.c.token.in_(chunk))).rowcount
         return gone
+
+    def _mark(self, name: str) -> int:
+        with self._database.read() as connection:
+            return int(connection.scalar(select(_MARKS.c.number).where(_MARKS.c.name == name)) or 0)
 
     def _put(self, connection: Connection, identified: Sequence[Identified]) -> None:
         names = _MAP.c.keys()
@@ -226,6 +319,29 @@ def _move(connection: Connection, database: Database, moving: Mapping[str, tuple
             for record, (token, into) in new.items()
         ]
         connection.execute(insert.on_conflict_do_update(index_elements=["record_id", "since"], set_=again), rows)
+        _count_move(connection, database)
+
+
+def _count_move(connection: Connection, database: Database) -> None:
+    insert = database.insert(_MARKS).values(name=_MOVES, number=1)
+    connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"number": _MARKS.c.number + 1}))
+
+
+def person_now(of: Any) -> Any:
+    """The SQL of the person that a record, or a person of before, is now.
+
+    Args:
+        of: The SQL of its id.
+    """
+    moved = _OF.alias()
+    into = select(moved.c.into_id).where(moved.c.record_id == of, moved.c.until.is_(None)).scalar_subquery()
+    return func.coalesce(into, of)
+
+
+def same_person(person_id: str) -> CompoundSelect[Any]:
+    """The SQL of all ids that were ever given to what is one person now: what was noted under any of them holds."""
+    now = person_now(literal(person_id))
+    return select(now).union(select(_OF.c.record_id).where(_OF.c.into_id == now, _OF.c.until.is_(None)))
 
 
 def _chunks(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

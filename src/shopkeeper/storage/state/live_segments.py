@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, select, text, update
 
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
@@ -37,7 +37,7 @@ class NewChange:
         person_id: The person.
         kind: `entered` or `left`.
         occurred_at: When it came to be so.
-        cause: `event`, `timer`, `run` or `retired`.
+        cause: `event`, `timer`, `run`, `retired` or `merged` (into another person).
     """
 
     segment: str
@@ -92,6 +92,13 @@ class LiveSegments:
         query = select(tables.live_members).where(tables.live_members.c.segment == segment)
         with self._database.read() as connection:
             return {row["person_id"]: Member(**row) for row in connection.execute(query).mappings()}
+
+    def sizes(self) -> dict[str, int]:
+        """How many people are in each segment that runs live and has any."""
+        members = tables.live_members
+        query = select(members.c.segment, func.count()).group_by(members.c.segment)
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def names(self) -> list[str]:
         """The segments that have members or timers."""
@@ -164,14 +171,17 @@ class LiveSegments:
             rows = connection.execute(query.order_by(changes.c.seq).limit(most)).mappings()
             return [Change(**row) for row in rows]
 
-    def moved_since(self, segment: str, moment: datetime) -> dict[str, bool]:
-        """Gives whether each person who entered or left a segment after an instant was in it at that instant.
+    def moved_since(self, segment: str, moment: datetime, version: int) -> dict[str, bool]:
+        """Gives whether each person who entered or left a version of a segment after an instant was in it then.
 
         What a run corrected since is no move: it speaks of that instant itself.
         """
         changes = tables.segment_changes
         query = select(changes.c.person_id, changes.c.kind).where(
-            changes.c.segment == segment, changes.c.occurred_at > moment, changes.c.cause != "run"
+            changes.c.segment == segment,
+            changes.c.version == version,
+            changes.c.occurred_at > moment,
+            changes.c.cause != "run",
         )
         found: dict[str, bool] = {}
         with self._database.read() as connection:
@@ -226,8 +236,6 @@ class LiveSegments:
                 continue
             seen.symmetric_difference_update({pair})
             new.append(each)
-        known = self._known(connection, new)
-        new = [each for each in new if _key(each) not in known]
         if not new:
             return 0
         last = connection.scalar(select(func.max(tables.segment_changes.c.seq))) or 0
@@ -235,8 +243,11 @@ class LiveSegments:
             {**{name: getattr(each, name) for name in NewChange.__slots__}, "seq": last + place}
             for place, each in enumerate(new, 1)
         ]
-        connection.execute(tables.segment_changes.insert(), rows)
-        self._move(connection, new)
+        # What was kept under the same instant before is not kept again; its place stays empty.
+        insert = self._database.insert(tables.segment_changes).on_conflict_do_nothing()
+        kept = set(connection.scalars(insert.returning(tables.segment_changes.c.seq), rows))
+        rows = [row for row in rows if row["seq"] in kept]
+        self._move(connection, [each for place, each in enumerate(new, 1) if last + place in kept])
         sent = [
             {"webhook": hook, "seq": row["seq"], "state": "waiting", "attempts": 0, "next_at": row["occurred_at"]}
             for hook, segments in webhooks.items()
@@ -245,31 +256,22 @@ class LiveSegments:
         ]
         if sent:
             connection.execute(tables.webhook_outbox.insert(), sent)
-        return len(new)
+        return len(rows)
 
     def _inside(self, connection: Connection, pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
         members, found = tables.live_members, set()
-        key = tuple_(members.c.segment, members.c.person_id)
-        for some in _pieces(sorted(pairs)):
-            rows = connection.execute(select(members.c.segment, members.c.person_id).where(key.in_(some)))
+        # By person and not by pair: SQLite would go through the whole table for a list of pairs.
+        for some in _pieces(sorted({person for _, person in pairs})):
+            rows = connection.execute(
+                select(members.c.segment, members.c.person_id).where(members.c.person_id.in_(some))
+            )
             found |= {(row.segment, row.person_id) for row in rows}
-        return found
-
-    def _known(self, connection: Connection, wanted: Sequence[NewChange]) -> set[tuple[object, ...]]:
-        changes, found = tables.segment_changes, set()
-        key = tuple_(changes.c.segment, changes.c.person_id)
-        for some in _pieces(sorted({(each.segment, each.person_id) for each in wanted})):
-            since = min(each.occurred_at for each in wanted)
-            query = select(changes).where(key.in_(some), changes.c.occurred_at >= since)
-            found |= {_key(Change(**row)) for row in connection.execute(query).mappings()}
-        return found
+        return found & pairs
 
     def _move(self, connection: Connection, changes: Sequence[NewChange]) -> None:
         members = tables.live_members
         last = {(each.segment, each.person_id): each for each in changes}
-        key = tuple_(members.c.segment, members.c.person_id)
-        for some in _pieces(sorted(last)):
-            connection.execute(delete(members).where(key.in_(some)))
+        _delete(connection, members, last)
         rows = [
             {
                 "segment": each.segment,
@@ -285,9 +287,7 @@ class LiveSegments:
 
     def _set_timers(self, connection: Connection, wanted: Mapping[tuple[str, str], datetime | None]) -> None:
         timers = tables.segment_timers
-        key = tuple_(timers.c.segment, timers.c.person_id)
-        for some in _pieces(sorted(pair for pair, due in wanted.items() if due is None)):
-            connection.execute(delete(timers).where(key.in_(some)))
+        _delete(connection, timers, [pair for pair, due in wanted.items() if due is None])
         rows = [
             {"segment": segment, "person_id": person_id, "due_at": due}
             for (segment, person_id), due in wanted.items()
@@ -303,8 +303,11 @@ class LiveSegments:
             )
 
 
-def _key(change: NewChange) -> tuple[object, ...]:
-    return (change.segment, change.version, change.person_id, change.occurred_at, change.kind)
+def _delete(connection: Connection, table: Table, pairs: Collection[tuple[str, str]]) -> None:
+    this = (table.c.segment == bindparam("of_segment")) & (table.c.person_id == bindparam("of_person"))
+    if pairs:
+        rows = [{"of_segment": segment, "of_person": person} for segment, person in pairs]
+        connection.execute(delete(table).where(this), rows)
 
 
 def _pieces(items: Sequence[_Item]) -> Iterable[Sequence[_Item]]:

@@ -139,6 +139,19 @@ class Segments:
         newest = tables.segment_versions.c.version == segments.c.version
         return self._found(_versions().where(and_(wanted, newest)).order_by(segments.c.name))
 
+    def published(self) -> tuple[tuple[str, int], ...]:
+        """Gives name and version of every segment that is published and not archived, by name."""
+        segments, versions = tables.segments, tables.segment_versions
+        newest = and_(versions.c.name == segments.c.name, versions.c.version == segments.c.version)
+        query = (
+            select(segments.c.name, segments.c.version)
+            .join(versions, newest)
+            .where(versions.c.published.is_(True), segments.c.archived_at.is_(None))
+            .order_by(segments.c.name)
+        )
+        with self._database.read() as connection:
+            return tuple((row.name, row.version) for row in connection.execute(query))
+
     def versions(self, name: str) -> list[SegmentVersion]:
         """Gives all versions of a segment, newest first; none for an unknown name."""
         versions = tables.segment_versions

@@ -108,6 +108,11 @@ class State:
         """The address of the store, without its password."""
         return self.database.place
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether a look into it takes no more than a look into a file: a server's answer may be waited for."""
+        return self.database.is_sqlite
+
     def revision(self) -> str | None:
         """Gives the revision of the store, None when nothing was made yet.
 

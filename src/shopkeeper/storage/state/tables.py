@@ -39,6 +39,7 @@ __all__ = [
     "leases",
     "live_members",
     "loads",
+    "map_marks",
     "mappings",
     "person_flags",
     "person_merges",
@@ -434,6 +435,13 @@ person_merges = Table(
     Column("until", Instant),
     Column("token", Text, nullable=False, index=True),
     Column("into_id", Text, nullable=False, index=True),
+)
+
+map_marks = Table(
+    "map_marks",
+    METADATA,
+    _key("name"),
+    Column("number", BigInteger, nullable=False),
 )
 
 asked_counts = Table(

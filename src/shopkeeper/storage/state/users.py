@@ -171,6 +171,21 @@ class Users:
         given = {"role": role, "language": language, "email_token": email_token}
         return self._change(user_id, {name: value for name, value in given.items() if value is not None})
 
+    def place(self, user_id: str, role: str, *, org_unit: str | None = None, stores: Sequence[str] = ()) -> User:
+        """Gives a user another role, and what it sees in place of what it saw.
+
+        Raises:
+            MissingError: There is no such user.
+        """
+        mine = tables.user_stores.c.user_id == user_id
+        with self._database.write() as connection:
+            change = update(tables.users).where(tables.users.c.id == user_id).values(role=role, org_unit=org_unit)
+            if connection.execute(change).rowcount:
+                connection.execute(tables.user_stores.delete().where(mine))
+                for store_id in sorted(set(stores)):
+                    connection.execute(tables.user_stores.insert().values(user_id=user_id, store_id=store_id))
+        return self.get(user_id)
+
     def disable(self, user_id: str, *, now: datetime) -> User:
         """Takes the right to sign in and ends all sessions.
 

@@ -1,6 +1,6 @@
 """Web hooks that hear of segment changes, and the outbox: every change waits there until it was taken or given up."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
 from shopkeeper.storage.state.live_segments import Change
 
-__all__ = ["Hook", "Hooks", "Waiting"]
+__all__ = ["Delivery", "Hook", "Hooks", "Waiting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,31 @@ class Waiting:
     change: Change
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message of the outbox as it stands.
+
+    Args:
+        webhook: The web hook.
+        state: `waiting`, `sent` or `given up`.
+        attempts: How often it was tried.
+        next_at: When it is tried next, while it waits.
+        answer: Why it was not taken the last time.
+        segment: The segment that changed.
+        kind: Whether somebody entered or left it.
+        occurred_at: When.
+    """
+
+    webhook: str
+    state: str
+    attempts: int
+    next_at: datetime
+    answer: str | None
+    segment: str
+    kind: str
+    occurred_at: datetime
+
+
 class Hooks:
     """The web hooks of a shop and what is still to be sent."""
 
@@ -72,6 +97,20 @@ class Hooks:
             rows = connection.execute(select(tables.webhooks).order_by(tables.webhooks.c.name)).mappings()
             return [Hook(**row) for row in rows]
 
+    def reseal(self, name: str, was: str, key_id: str, sealed_secret: str) -> None:
+        """Changes what a secret is wrapped with, unless somebody did meanwhile.
+
+        Args:
+            name: The web hook.
+            was: The key it was wrapped with.
+            key_id: The key it is wrapped with now.
+            sealed_secret: The wrapped secret, base64.
+        """
+        held = (tables.webhooks.c.name == name) & (tables.webhooks.c.secret_key_id == was)
+        change = update(tables.webhooks).where(held).values(secret_key_id=key_id, sealed_secret=sealed_secret)
+        with self._database.write() as connection:
+            connection.execute(change)
+
     def wanted(self) -> dict[str, frozenset[str]]:
         """Gives the segments that each web hook hears of; none of them: all."""
         return {hook.name: frozenset(hook.segments) for hook in self.all()}
@@ -86,13 +125,13 @@ class Hooks:
             if not connection.execute(delete(tables.webhooks).where(tables.webhooks.c.name == name)).rowcount:
                 raise MissingError(f"there is no web hook '{name}'")
 
-    def due(self, now: datetime, most: int) -> list[Waiting]:
-        """Gives messages that are to be sent by now, in the order of the stream."""
+    def due(self, now: datetime, most: int, but: Collection[str] = ()) -> list[Waiting]:
+        """Gives messages that are to be sent by now, in the order of the stream; none of the web hooks `but`."""
         outbox, changes = tables.webhook_outbox, tables.segment_changes
         query = (
             select(outbox.c.webhook, outbox.c.attempts, changes)
             .join(changes, changes.c.seq == outbox.c.seq)
-            .where(outbox.c.state == "waiting", outbox.c.next_at <= now)
+            .where(outbox.c.state == "waiting", outbox.c.next_at <= now, outbox.c.webhook.not_in(list(but)))
             .order_by(outbox.c.seq, outbox.c.webhook)
             .limit(most)
         )
@@ -118,6 +157,28 @@ class Hooks:
         query = select(outbox.c.webhook, outbox.c.state, func.count()).group_by(outbox.c.webhook, outbox.c.state)
         with self._database.read() as connection:
             return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+
+    def recent(self, name: str, most: int) -> list[Delivery]:
+        """Gives the newest messages of a web hook, the newest first."""
+        outbox, changes = tables.webhook_outbox, tables.segment_changes
+        query = (
+            select(
+                outbox.c.webhook,
+                outbox.c.state,
+                outbox.c.attempts,
+                outbox.c.next_at,
+                outbox.c.answer,
+                changes.c.segment,
+                changes.c.kind,
+                changes.c.occurred_at,
+            )
+            .join(changes, changes.c.seq == outbox.c.seq)
+            .where(outbox.c.webhook == name)
+            .order_by(outbox.c.seq.desc())
+            .limit(most)
+        )
+        with self._database.read() as connection:
+            return [Delivery(**row) for row in connection.execute(query).mappings()]
 
     def _note(self, message: Waiting, **values: object) -> None:
         outbox = tables.webhook_outbox

@@ -1,12 +1,14 @@
 """API keys, and the audit log."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from shopkeeper.app.api_key import SCOPES, USER_KINDS, create_key, list_keys, revoke_key
+from shopkeeper.app.api_key import SCOPES, USER_KINDS, ApiKey, create_key, list_keys, revoke_key
 from shopkeeper.app.audit import audit_page, verify_audit
+from shopkeeper.app.hook import hook_secret
 from shopkeeper.base.errors import StorageError, UsageError
 from shopkeeper.base.permission import PERMISSIONS
 from shopkeeper.web.permit import COLLECT, may
@@ -30,7 +32,7 @@ def key_create(
     request: Request,
     visitor: SignedIn,
     name: Annotated[str, Form(max_length=100)],
-    scopes: Annotated[list[str], Form()],
+    scopes: Annotated[Sequence[str], Form()] = (),
     source: Annotated[str, Form(max_length=100)] = "",
     kind: Annotated[str, Form(pattern="^(server|browser)$")] = "server",
     user_kind: Annotated[str, Form()] = USER_KINDS[0],
@@ -40,7 +42,7 @@ def key_create(
     if days and not (days.isdigit() and int(days)):
         return _keys(request, 422, error=UsageError(f"'{days}' is no number of days"))
     try:
-        _, secret = create_key(
+        key, secret = create_key(
             request.app.state.shop,
             scopes,
             source=source,
@@ -52,7 +54,7 @@ def key_create(
         )
     except UsageError as error:
         return _keys(request, 422, error=error)
-    return _keys(request, secret=secret)
+    return _keys(request, secret=secret, made=key)
 
 
 @router.post("/keys/{key_id}/revoke", dependencies=[may("keys.manage")])
@@ -83,9 +85,29 @@ def audit_verify(request: Request, _visitor: SignedIn) -> Response:
     return page(request, "audit.html", rows=rows, older=rows[-1].seq if len(rows) == _ROWS else None, chain=chain)
 
 
-def _keys(request: Request, status: int = 200, *, secret: str = "", error: UsageError | None = None) -> Response:
+def _keys(
+    request: Request,
+    status: int = 200,
+    *,
+    secret: str = "",
+    made: ApiKey | None = None,
+    error: UsageError | None = None,
+) -> Response:
     place = 1 if words_language(request) == "zh" else 0
     said = {scope: PERMISSIONS[scope][place] for scope in SCOPES if scope != COLLECT}
     shop = request.app.state.shop
     now = request.app.state.clock()
-    return page(request, "keys.html", status, keys=list_keys(shop), scopes=said, secret=secret, error=error, now=now)
+    takes_hooks = made is not None and COLLECT in made.scopes and not made.is_browser
+    return page(
+        request,
+        "keys.html",
+        status,
+        keys=list_keys(shop),
+        scopes=said,
+        secret=secret,
+        made=made,
+        hook_secret=hook_secret(shop, made.id) if made is not None and takes_hooks else "",
+        host=str(request.base_url).rstrip("/"),
+        error=error,
+        now=now,
+    )

@@ -1,15 +1,21 @@
-"""Whether the process lives, and whether it can serve."""
+"""Whether the process lives, whether it can serve, and what a monitor may read of it."""
 
-from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse
+from typing import Annotated
 
-from shopkeeper.app.sign_in import state_answers
-from shopkeeper.base.errors import ShopkeeperError
-from shopkeeper.web.permit import public
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from shopkeeper.app.metrics import shop_metrics
+from shopkeeper.app.readiness import OK, Needed, readiness
+from shopkeeper.base.metric import exposition
+from shopkeeper.web.permit import may, public
+from shopkeeper.web.signed_in import signed_in
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["health"])
+
+_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @router.get("/healthz", dependencies=[public])
@@ -19,18 +25,15 @@ def healthz() -> dict[str, str]:
 
 
 @router.get("/readyz", dependencies=[public])
-def readyz(request: Request) -> JSONResponse:
-    """Ready, with the state of each thing it needs; 503 when one is missing."""
-    shop = request.app.state.shop
-    checks = {"lake": shop.lake.tables, "state": lambda: state_answers(shop)}
-    found = {name: _try(check) for name, check in checks.items()}
-    ready = all(state == "ok" for state in found.values())
+def readyz(request: Request, of: Annotated[list[Needed] | None, Query()] = None) -> JSONResponse:
+    """Ready, with the state of each thing it needs; 503 when one is missing. `of` names those that count."""
+    found = readiness(request.app.state.shop, of or ())
+    ready = all(state == OK for state in found.values())
     return JSONResponse({"ready": ready, "dependencies": found}, status_code=200 if ready else 503)
 
 
-def _try(check: object) -> str:
-    try:
-        check()  # type: ignore[operator]
-    except (ShopkeeperError, OSError) as error:
-        return type(error).__name__
-    return "ok"
+@router.get("/metrics", dependencies=[Depends(signed_in), may("metrics.read")], response_class=Response)
+def metrics(request: Request) -> Response:
+    """What a monitor reads, in the text form of Prometheus."""
+    state = request.app.state
+    return Response(exposition([*shop_metrics(state.shop), *state.counts.metrics()]), media_type=_TEXT)

@@ -1,6 +1,7 @@
 """People: the list and the page of one person."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
@@ -12,8 +13,14 @@ from shopkeeper.app.pages.person import MonthSpend, basket_lines, months, person
 from shopkeeper.app.pages.personal import masked_fields, revealed_fields
 from shopkeeper.app.pages.reading import names_of
 from shopkeeper.app.pages.scores import scores_of
+from shopkeeper.app.pages.stream import Stream, stream, stream_since
 from shopkeeper.app.pages.timeline import timeline
+from shopkeeper.app.person_lookup import lookup
+from shopkeeper.app.person_now import PersonNow, record_parts
+from shopkeeper.app.traces import records_of
+from shopkeeper.base.errors import DataError, MissingError
 from shopkeeper.schema.consent import CHANNELS, PURPOSES
+from shopkeeper.schema.events import EVENTS
 from shopkeeper.schema.traits import TRAITS
 from shopkeeper.web.chart import Chart, Series
 from shopkeeper.web.figures import Figures
@@ -24,6 +31,9 @@ from shopkeeper.web.signed_in import SignedIn, scope_of_request
 __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
+_LOOKED_UP_BY = ("phone", "email", "member_no", "card", "user", "openid", "unionid")
+"""The kinds of identifiers that people type."""
+_GROUPS = {name: each.group for name, each in EVENTS.items()}
 
 
 @router.get("/people", dependencies=[may("people.read")])
@@ -59,8 +69,27 @@ def people_list(
         classes=TRAITS["rfm_class"].values,
         segments=shop.state.segments.all() if scope is None else (),
         cursor=cursor,
+        kinds=_LOOKED_UP_BY,
         stores=names_of(shop, "store"),
     )
+
+
+@router.post("/people/lookup", dependencies=[may("people.lookup")])
+def people_lookup(
+    request: Request,
+    visitor: SignedIn,
+    kind: Annotated[str, Form(max_length=20)],
+    value: Annotated[str, Form(min_length=1, max_length=512)],
+) -> Response:
+    """Goes to the person of a phone number or another identifier, which stands in no address; each look is noted."""
+    shop = request.app.state.shop
+    try:
+        found = lookup(shop, kind, value, by=visitor.name, scope=scope_of_request(request))
+    except (MissingError, DataError):
+        found = ()
+    if len(found) == 1:
+        return RedirectResponse(f"/people/{quote(found[0])}", status_code=303)
+    return page(request, "people_found.html", 200 if found else 404, found=found, kind=kind, kinds=_LOOKED_UP_BY)
 
 
 @router.get("/people/{person_id}", dependencies=[may("people.read")])
@@ -68,12 +97,26 @@ def person(request: Request, visitor: SignedIn, person_id: str, kind: str = "") 
     """One person."""
     shop = request.app.state.shop
     scope = scope_of_request(request)
-    found = person_page(shop, person_id, scope)
+    followed = stream(shop, person_id, scope)
+    try:
+        found = person_page(shop, person_id, scope)
+    except MissingError:
+        if followed.now is None:
+            raise
+        if followed.now.person_id != person_id:
+            return RedirectResponse(f"/people/{quote(followed.now.person_id, safe=':')}", status_code=303)
+        return _live_page(request, followed, followed.now)
+    if found.person_id != person_id:
+        return RedirectResponse(f"/people/{quote(found.person_id, safe=':')}", status_code=303)
     spend = months(shop, person_id, scope)
     return page(
         request,
         "person.html",
         found=found,
+        person_id=person_id,
+        stream=followed,
+        paused=False,
+        groups=_GROUPS,
         personal=masked_fields(shop, person_id, scope),
         timeline=timeline(shop, person_id, kind=kind or None, scope=scope),
         scores=scores_of(shop, person_id) if visitor.may("models.read") else (),
@@ -103,6 +146,34 @@ def person_unmask(
     return page(request, "person_unmasked.html", person_id=person_id, personal=found, revealed=True)
 
 
+@router.get("/people/{person_id}/now", dependencies=[may("people.read")])
+def person_stream(
+    request: Request,
+    _visitor: SignedIn,
+    person_id: str,
+    after: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+    *,
+    paused: bool = False,
+) -> Response:
+    """What the person does now; no content where nothing came since the reader last looked."""
+    shop, scope = request.app.state.shop, scope_of_request(request)
+    found = stream_since(shop, person_id, scope, after=after)
+    if found is None:
+        if after is not None:
+            return Response(status_code=204)
+        records_of(shop, person_id)  # of whom nothing was seen may be nobody at all
+        found = stream(shop, person_id, scope)
+    return page(
+        request,
+        "person_now.html",
+        person_id=person_id,
+        stream=found,
+        paused=paused,
+        groups=_GROUPS,
+        stores=names_of(shop, "store"),
+    )
+
+
 @router.get("/people/{person_id}/timeline", dependencies=[may("people.read")])
 def person_timeline(
     request: Request,
@@ -123,6 +194,25 @@ def person_basket(request: Request, _visitor: SignedIn, person_id: str, source: 
     """The lines of one basket."""
     lines = basket_lines(request.app.state.shop, person_id, source, order_id, scope_of_request(request))
     return page(request, "person_basket.html", lines=lines)
+
+
+def _live_page(request: Request, followed: Stream, known: PersonNow) -> Response:
+    """The page of a person whom no run has seen yet."""
+    shop = request.app.state.shop
+    return page(
+        request,
+        "person_live.html",
+        person_id=known.person_id,
+        records=[record_parts(record) for record in known.records],
+        stream=followed,
+        paused=False,
+        groups=_GROUPS,
+        consent=consent_page(shop, known.person_id),
+        purposes=PURPOSES,
+        channels=CHANNELS,
+        personal=masked_fields(shop, known.person_id),
+        stores=names_of(shop, "store"),
+    )
 
 
 def _months_chart(found: tuple[MonthSpend, ...], figures: Figures, words: Words) -> Chart:

@@ -32,3 +32,22 @@ for (const failure of ["htmx:error", "htmx:response:error"]) {
     if (shown) shown.textContent = shown.dataset.failed;
   });
 }
+
+// What follows by itself rests while nobody can see it, and a page that was left alone for a quarter of an hour asks no
+// more: an open page must not keep somebody signed in. A touch, a key or a look at it lets it go on.
+const REST_AFTER = 15 * 60 * 1000;
+let lastTouched = Date.now();
+for (const sign of ["pointerdown", "keydown", "scroll", "visibilitychange"]) {
+  document.addEventListener(sign, () => { lastTouched = Date.now(); }, { passive: true, capture: true });
+}
+document.addEventListener("htmx:before:request", (event) => {
+  const followed = event.target.closest?.('[hx-trigger^="every"]');
+  if (followed && (document.hidden || Date.now() - lastTouched > REST_AFTER)) event.preventDefault();
+});
+// A place that follows by itself says while it fails that it does.
+for (const outcome of ["htmx:error", "htmx:response:error", "htmx:after:request"]) {
+  document.addEventListener(outcome, (event) => {
+    const place = event.target.closest?.("[data-follows]");
+    if (place) place.classList.toggle("failing", outcome !== "htmx:after:request" || event.detail.ctx.response.status >= 400);
+  });
+}

@@ -1,0 +1,88 @@
+"""Changes of consent among events reach the ledger, each once; the gate asks the ledger alone."""
+
+from collections.abc import Iterable, Iterator
+
+from shopkeeper.app.log import logger
+from shopkeeper.app.shop import Shop
+from shopkeeper.app.traces import barred_person
+from shopkeeper.collect.event_table import logged_events, without_erased
+from shopkeeper.collect.orders import consents
+from shopkeeper.identity.link import link, record_id
+from shopkeeper.schema.consent import consent_fault
+from shopkeeper.schema.event import Event
+from shopkeeper.storage.log import Log
+from shopkeeper.storage.log_reader import LogReader
+from shopkeeper.storage.state.consents import ConsentChange
+
+__all__ = ["READER", "ConsentKeeper"]
+
+READER = "consent"
+"""What its position is noted under."""
+
+_BATCHES_AT_ONCE = 500
+
+
+class ConsentKeeper:
+    """Reads the log for what people agreed to and withdrew.
+
+    A change is noted under the record that it came with: whoever that record belongs to, now or later, it holds for.
+
+    Args:
+        shop: The shop.
+        log: Its log.
+    """
+
+    def __init__(self, shop: Shop, log: Log | LogReader) -> None:
+        self._shop = shop
+        self._log = log
+
+    def step(self) -> bool:
+        """Notes what the next batches say; says whether there may be more. Doing it again adds nothing."""
+        positions = self._shop.state.positions
+        after = positions.of(READER)
+        batches = self._log.read(after, _BATCHES_AT_ONCE)
+        if not batches:
+            return False
+        logged = logged_events(batches)
+        said = [one for one in logged if consents(one.event)]
+        if said:
+            # Nobody is erased between the look at the tombstones and the note.
+            with self._shop.state.identifiers.alone():
+                known = without_erased(said, lambda tokens: self._shop.vault.tombstoned(tokens=tokens))
+                self._shop.state.consents.add(self._changes(one.event for one in known))
+        positions.move(READER, batches[-1].position)
+        return len(batches) == _BATCHES_AT_ONCE
+
+    def _changes(self, events: Iterable[Event]) -> Iterator[ConsentChange]:
+        for event in events:
+            record = link(event, {}).record
+            if record is None or not event.is_verified:
+                continue
+            person = record_id(event.source, record)
+            for row in consents(event):
+                fault = consent_fault(row["purpose"], row["channel"], row["text_version"], granted=row["granted"])
+                if fault is not None:
+                    # The door refuses these by now; older ones stay in the log and the lake.
+                    logger("consent").warning("a consent without proof is left out", field=fault[0], why=fault[1])
+                elif not self._shop.vault.tombstoned(subjects=[barred_person(person)]):
+                    yield _change(person, row, event)
+
+
+def _change(person_id: str, row: dict[str, object], event: Event) -> ConsentChange:
+    language = event.properties.get("language")
+    reason = event.properties.get("reason")
+    version = row["text_version"]
+    return ConsentChange(
+        person_id,
+        str(row["purpose"]),
+        str(row["channel"]),
+        granted=bool(row["granted"]),
+        source=event.source,
+        who=f"key of {event.source}",
+        occurred_at=event.occurred_at,
+        recorded_at=event.received_at,
+        text_version=None if version is None else str(version),
+        text_language=language if isinstance(language, str) else None,
+        evidence={"event": event.name or ""} | ({"reason": reason} if isinstance(reason, str) else {}),
+        message_id=event.message_id,
+    )

@@ -1,0 +1,183 @@
+"""Records that were touched and wait to be looked at again, and what could not be read and was set aside; in `live.db`.
+
+A record is put into the queue in the transaction that changes its state, so that no kill parts the two. It stays there
+when it was looked at, until a run has taken in what touched it.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["TABLES", "Aside", "LiveQueue", "Touching", "enqueue", "keep_aside", "looked_at", "remove", "set_aside"]
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS touched (
+    record_id TEXT PRIMARY KEY, position INTEGER NOT NULL, at INTEGER NOT NULL, words TEXT NOT NULL,
+    waits INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS ix_touched_waits ON touched (position) WHERE waits = 1;
+CREATE TABLE IF NOT EXISTS aside (
+    part TEXT NOT NULL, place TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, times INTEGER NOT NULL,
+    PRIMARY KEY (part, place)
+) WITHOUT ROWID;
+"""
+
+_ENQUEUE = """
+INSERT INTO touched VALUES (?, ?, ?, ?, 1)
+ON CONFLICT (record_id) DO UPDATE SET
+    position = excluded.position,
+    at = max(at, excluded.at),
+    waits = 1,
+    words = CASE
+        WHEN waits = 0 THEN excluded.words
+        WHEN instr(words, excluded.words) > 0 THEN words
+        ELSE words || excluded.words
+    END
+"""
+_KEEP_ASIDE = """
+INSERT INTO aside VALUES (?, ?, ?, ?, 1)
+ON CONFLICT (part, place) DO UPDATE SET reason = excluded.reason, at = max(at, excluded.at), times = times + 1
+"""
+_WAITING = """
+SELECT record_id, position, words FROM touched
+WHERE waits = 1 AND position <= (SELECT value FROM mark WHERE name = 'position')
+ORDER BY position LIMIT ?
+"""
+
+
+class Touching(NamedTuple):
+    """A record that waits.
+
+    Args:
+        record_id: The record.
+        position: The position of the log that touched it last.
+        words: What happened, as it is kept.
+    """
+
+    record_id: str
+    position: int
+    words: str
+
+    @property
+    def happened(self) -> frozenset[str]:
+        """What happened, in the words of `segment/live_check.reads`."""
+        return frozenset(self.words.split("\n")) - {""}
+
+
+class Aside(NamedTuple):
+    """Something that could not be read and was set aside, so that the rest goes on.
+
+    Args:
+        part: `event`, or `person` where it was the looking at somebody that failed.
+        place: The event's offset in the log, or the person.
+        reason: Why, without the words of the error, which may quote what it met.
+        at: When last, in seconds since 1970.
+        times: How often.
+    """
+
+    part: str
+    place: str
+    reason: str
+    at: int
+    times: int = 1
+
+    @property
+    def moment(self) -> datetime:
+        """When last."""
+        return datetime.fromtimestamp(self.at, UTC)
+
+
+def enqueue(
+    connection: sqlite3.Connection, touched: Mapping[str, Collection[str]], *, position: int, at: float
+) -> None:
+    """Puts records into the queue, with the words of what happened to each."""
+    rows = [(record, position, int(at), "\n" + "\n".join(sorted(words)) + "\n") for record, words in touched.items()]
+    connection.executemany(_ENQUEUE, rows)
+
+
+def keep_aside(connection: sqlite3.Connection, found: Iterable[Aside]) -> None:
+    """Notes what was set aside."""
+    connection.executemany(_KEEP_ASIDE, [(each.part, each.place, each.reason, each.at) for each in found])
+
+
+def remove(connection: sqlite3.Connection, tokens: Collection[str], person_ids: Collection[str]) -> None:
+    """Takes every trace of somebody out: by the tokens that records end with, and by person."""
+    for table, column in (("touched", "record_id"), ("aside", "place")):
+        marks = ", ".join("?" * len(tokens))
+        token = f"substr({column}, instr({column}, ':') + 1)"
+        connection.execute(f"DELETE FROM {table} WHERE {token} IN ({marks})", tuple(tokens))
+        connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", [(person,) for person in person_ids])
+
+
+def set_aside(file: Path) -> list[Aside]:
+    """Gives what was set aside, the newest first; nothing where there is no live state yet."""
+    return [Aside(*row) for row in _asked(file, "SELECT * FROM aside ORDER BY at DESC, part, place")]
+
+
+def looked_at(file: Path) -> int | None:
+    """When everybody who was touched had been looked at, in seconds since 1970; None when nobody ever was."""
+    found = _asked(file, "SELECT value FROM mark WHERE name = 'looked_at'")
+    return int(found[0][0]) if found else None
+
+
+def _asked(file: Path, query: str) -> list[Any]:
+    if not file.exists():
+        return []
+    with closing(sqlite3.connect(file, timeout=10)) as connection:
+        connection.execute("PRAGMA query_only = ON")
+        # Its writer may be about to make it, or of a version that had no queue.
+        (there,) = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'aside'").fetchone()
+        return connection.execute(query).fetchall() if there else []
+
+
+class LiveQueue:
+    """The queue, from the side of who looks at the records; a connection of its own beside that of the live store.
+
+    Args:
+        file: The live store, which is there.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=30)
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA secure_delete = ON")
+
+    def waiting(self, most: int) -> list[Touching]:
+        """Gives records that wait, those first that were touched first."""
+        return [Touching(*row) for row in self._connection.execute(_WAITING, (most,))]
+
+    def done(self, looked_at: Sequence[Touching], asides: Sequence[Aside] = ()) -> None:
+        """Notes that records were looked at; one that was touched again meanwhile goes on waiting."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(
+                "UPDATE touched SET waits = 0 WHERE record_id = ? AND position = ? AND words = ?", looked_at
+            )
+            keep_aside(self._connection, asides)
+
+    def touch(self, record_ids: Iterable[str], words: Collection[str], *, at: float) -> None:
+        """Puts records into the queue for another reason than an event."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            (position,) = self._connection.execute("SELECT value FROM mark WHERE name = 'position'").fetchone()
+            enqueue(self._connection, dict.fromkeys(record_ids, words), position=position, at=at)
+
+    def touched_since(self, at: float) -> list[str]:
+        """Gives the records that were touched from an instant on, looked at or not."""
+        rows = self._connection.execute("SELECT record_id FROM touched WHERE at >= ?", (int(at),))
+        return [record for (record,) in rows]
+
+    def settle(self, before: float) -> int:
+        """Forgets records that were looked at and touched last before an instant; gives how many."""
+        return self._connection.execute("DELETE FROM touched WHERE waits = 0 AND at < ?", (int(before),)).rowcount
+
+    def reached(self, at: float) -> None:
+        """Notes when everybody who was touched had been looked at."""
+        self._connection.execute("INSERT OR REPLACE INTO mark VALUES ('looked_at', ?)", (int(at),))
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
