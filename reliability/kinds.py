@@ -82,7 +82,7 @@ class _Halving(SqliteLog):
         (body,) = connection.execute("SELECT body FROM batch WHERE position = ?", place).fetchone()
         connection.execute("UPDATE batch SET body = substr(body, 1, length(body) / 2) WHERE position = ?", place)
         connection.execute("COMMIT")
-        time.sleep(0.005)
+        time.sleep(0.1)  # long enough for a kill to fall into it
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("UPDATE batch SET body = ? WHERE position = ?", (body, *place))
         return super()._erase(connection, erasure)

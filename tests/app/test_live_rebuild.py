@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from shopkeeper.app.consent_log import ConsentKeeper
 from shopkeeper.app.event_log import LOG_FILE, made_through
 from shopkeeper.app.ingest import Loader
 from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for, rebuild
@@ -71,6 +72,7 @@ def was(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Was]:
             put(log, hourly[:900], at_once=7)
             _step(shop, log)
             SafeKeeper(shop, log).step()
+            ConsentKeeper(shop, log).step()
             Loader(shop, log).load()
             put(log, hourly[900:], at_once=7)
             _step(shop, log)
@@ -87,7 +89,11 @@ def test_the_log_is_trimmed_by_its_age_and_never_beyond_what_holds_it(was: Was) 
         assert log.begin() == loaded + 1
         assert trim_log(shop, NOW + timedelta(days=3_000)) == 0
         SafeKeeper(shop, log).step()
+        ConsentKeeper(shop, log).step()
         Loader(shop, log).load()
+        # What is said of consent must be in the ledger, too.
+        assert held_by_all(shop) == loaded
+        ConsentKeeper(shop, log).step()
         assert held_by_all(shop) == end
         trimmed = trim_log(shop, NOW)
         assert trimmed > 10

@@ -65,13 +65,13 @@ def test_the_figures_tell_what_came_in_how_far_it_was_read_and_nothing_of_anybod
 
     def all_is_read() -> bool:
         found = _read(service, key)
-        read = [found["shopkeeper_reader_backlog_batches", name] for name in ("live", "vault", "loader")]
+        read = [found["shopkeeper_reader_backlog_batches", name] for name in ("live", "vault", "consent", "loader")]
         counted = sum(
             value
             for name, value in found.items()
             if name[0] == "shopkeeper_http_requests_total" and name[1:4] == ("/v1/batch", "200", "POST")
         )
-        return read == [0, 0, 0] and counted == 8
+        return read == [0, 0, 0, 0] and counted == 8
 
     _until(all_is_read)
     found = _read(service, key)

@@ -29,7 +29,7 @@ from tests.service import Running, running
 from tests.storage.test_web_hook import Receiver
 from tests.web.conftest import token
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 _SOON = 5.0  # about a quarter of a second when the machine is quiet
 _LOOPBACK = "SHOPKEEPER_WEB__HOOKS_TO_LOOPBACK"
 

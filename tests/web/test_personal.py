@@ -132,7 +132,7 @@ def test_the_keys_of_an_answer_are_these(shop: Shop, served: str) -> None:
     for role in ("admin", "marketer", "service", "analyst"):
         with asking_as(shop, served, role) as client:
             person = client.get("/api/v1/persons/till:7").json()
-            assert set(person) == {"person_id", "as_of", "records", "traits", "scores", "personal", "live"}
+            assert set(person) == {"person_id", "as_of", "records", "traits", "scores", "personal", "now", "live"}
             assert set(person["personal"][0]) == {"kind", "value"}
             assert set(person["records"][0]) == {"source", "customer_id", "method"}
             listed = client.get("/api/v1/persons").json()

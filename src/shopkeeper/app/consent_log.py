@@ -1,9 +1,10 @@
 """Changes of consent among events reach the ledger, each once; the gate asks the ledger alone."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from shopkeeper.app.log import logger
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_person
 from shopkeeper.collect.event_table import logged_events, without_erased
 from shopkeeper.collect.orders import consents
@@ -65,10 +66,10 @@ class ConsentKeeper:
                     # The door refuses these by now; older ones stay in the log and the lake.
                     logger("consent").warning("a consent without proof is left out", field=fault[0], why=fault[1])
                 elif not self._shop.vault.tombstoned(subjects=[barred_person(person)]):
-                    yield _change(person, row, event)
+                    yield _change(person, row, event, now(self._shop))
 
 
-def _change(person_id: str, row: dict[str, object], event: Event) -> ConsentChange:
+def _change(person_id: str, row: dict[str, object], event: Event, at: datetime) -> ConsentChange:
     language = event.properties.get("language")
     reason = event.properties.get("reason")
     version = row["text_version"]
@@ -80,7 +81,7 @@ def _change(person_id: str, row: dict[str, object], event: Event) -> ConsentChan
         source=event.source,
         who=f"key of {event.source}",
         occurred_at=event.occurred_at,
-        recorded_at=event.received_at,
+        recorded_at=at,
         text_version=None if version is None else str(version),
         text_language=language if isinstance(language, str) else None,
         evidence={"event": event.name or ""} | ({"reason": reason} if isinstance(reason, str) else {}),

@@ -8,7 +8,9 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from shopkeeper.app.consent_log import READER as CONSENT
 from shopkeeper.app.live import LIVE_FILE
+from shopkeeper.app.safe_keep import READER as VAULT
 from shopkeeper.app.shop import Shop
 from shopkeeper.storage.consumed import consumed
 from shopkeeper.storage.live import LiveStore
@@ -27,6 +29,7 @@ __all__ = [
     "client_of",
     "is_written",
     "made_through",
+    "noted_positions",
     "reader_of",
     "waiting",
     "write_log",
@@ -62,6 +65,11 @@ def write_log(shop: Shop) -> None:
     run_log(file, socket_of(file), opened=partial(SqliteLog, behind=behind))
 
 
+def noted_positions(shop: Shop) -> list[int]:
+    """How far the readers have come whose positions are noted in the state store."""
+    return [shop.state.positions.of(reader) for reader in (VAULT, CONSENT)]
+
+
 def made_through(shop: Shop) -> int:
     """The furthest position that anything was made of; a restore brings that, and no log."""
     file = shop.folder / LIVE_FILE
@@ -69,7 +77,7 @@ def made_through(shop: Shop) -> int:
     if file.exists():
         with closing(LiveStore(file, reads_only=True)) as live:
             lived = live.position()
-    return max(lived, consumed(shop.lake, "event"), shop.state.positions.furthest())
+    return max(lived, consumed(shop.lake, "event"), *noted_positions(shop))
 
 
 def is_written(shop: Shop) -> bool:

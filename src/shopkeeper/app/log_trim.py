@@ -3,9 +3,8 @@
 from contextlib import closing
 from datetime import datetime, timedelta
 
-from shopkeeper.app.event_log import LOG_FILE, change_log, reader_of
+from shopkeeper.app.event_log import LOG_FILE, change_log, noted_positions, reader_of
 from shopkeeper.app.live import LIVE_FILE
-from shopkeeper.app.safe_keep import READER
 from shopkeeper.app.shop import Shop
 from shopkeeper.storage.consumed import consumed
 from shopkeeper.storage.live import LiveStore
@@ -48,12 +47,12 @@ def trim_log(shop: Shop, at: datetime) -> int:
 
 
 def held_by_all(shop: Shop) -> int:
-    """The position up to which the lake, live state and the vault each hold the log."""
+    """The position up to which the lake, live state, the vault and the ledger of consents each hold the log."""
     file = shop.folder / LIVE_FILE
     if not file.exists():
         return 0
     with closing(LiveStore(file, reads_only=True)) as live:
-        return min(live.position(), consumed(shop.lake, "event"), shop.state.positions.of(READER))
+        return min(live.position(), consumed(shop.lake, "event"), *noted_positions(shop))
 
 
 def _older(log: LogReader, position: int, through: int, border: datetime) -> int:

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 
+from shopkeeper.app.consent_log import READER as CONSENT
 from shopkeeper.app.event_log import reader_of, waiting, writer_pid
 from shopkeeper.app.heartbeat import Beat, beats
 from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.memory import resident_bytes
 from shopkeeper.app.readiness import OK, readiness
-from shopkeeper.app.safe_keep import READER
+from shopkeeper.app.safe_keep import READER as VAULT
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import MissingError, UnavailableError
 from shopkeeper.base.metric import Metric, Sample
@@ -57,7 +58,8 @@ def _of_readers(shop: Shop, log: LogReader, at: datetime, workers: Sequence[Beat
     end = log.end()
     positions = {
         "live": _of_live(shop),
-        "vault": shop.state.positions.of(READER),
+        "vault": shop.state.positions.of(VAULT),
+        "consent": shop.state.positions.of(CONSENT),
         # Batches without events for the lake are passed in the loader's memory alone.
         "loader": max([looked_up(shop.lake, "event"), *(int(beat.note.get("loaded", 0)) for beat in workers)]),
     }

@@ -242,7 +242,7 @@ class CollectSettings(_Section):
         90,
         ge=1,
         le=_CENTURY,
-        description="The log keeps events so long once the lake, live state and the vault hold them.",
+        description="The log keeps events so long once everything made of it holds them.",
     )
 
 

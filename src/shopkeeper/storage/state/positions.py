@@ -1,6 +1,6 @@
 """How far readers of the log have come whose work is the same when it is done twice."""
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
@@ -19,11 +19,6 @@ class Positions:
         query = select(tables.positions.c.position).where(tables.positions.c.reader == reader)
         with self._database.read() as connection:
             return int(connection.scalar(query) or 0)
-
-    def furthest(self) -> int:
-        """The position of whichever reader has come furthest, 0 where there is none."""
-        with self._database.read() as connection:
-            return int(connection.scalar(select(func.max(tables.positions.c.position))) or 0)
 
     def move(self, reader: str, position: int) -> None:
         """Notes how far a reader has come; it never goes back."""
