@@ -45,12 +45,14 @@ READS: dict[str, tuple[str, ...]] = {
     "table list": (),
     "table show": ("customer",),
     "user list": (),
+    "vault keys": (),
 }
 CHANGES = {
     # what changes something and shows no person, or cannot run on this shop
     "backup",
     "campaign export",
     "campaign plan",
+    "consent import",
     "cuts back",
     "cuts set",
     "demo",
@@ -59,10 +61,12 @@ CHANGES = {
     "init",
     "key create",
     "key revoke",
+    "live rebuild",
     "load",
     "log",
     "model backtest",
     "model show",
+    "mqtt",
     "person forget",
     "refused replay",
     "restore",
@@ -72,6 +76,8 @@ CHANGES = {
     "segment versions",
     "serve",
     "user add",
+    "vault retire",
+    "vault rotate",
     "web",
     "worker",
 }

@@ -16,6 +16,7 @@ from shopkeeper.app.audit import Auditor, done
 from shopkeeper.app.person import Persons
 from shopkeeper.app.shop import Shop
 from shopkeeper.app.sign_in import visitor_of_key
+from shopkeeper.app.traces import mark_of
 from shopkeeper.base.errors import ShopkeeperError
 from shopkeeper.base.permission import Reach
 from shopkeeper.web.security import secured
@@ -91,7 +92,7 @@ class PersonRead:
                 return None
             origin = scope["client"][0] if scope.get("client") else None
             detail = {"method": "GET", "route": _ROUTE}
-            row = done(visitor.name, _PERMISSION, person_id, now=now, origin=origin, detail=detail)
+            row = done(visitor.name, _PERMISSION, mark_of(self._shop, person_id), now=now, origin=origin, detail=detail)
             self._auditor.view(row)
         except ShopkeeperError:
             return None

@@ -84,7 +84,7 @@ def people_lookup(
     """Goes to the person of a phone number or another identifier, which stands in no address; each look is noted."""
     shop = request.app.state.shop
     try:
-        found = lookup(shop, kind, value, by=visitor.name)
+        found = lookup(shop, kind, value, by=visitor.name, scope=scope_of_request(request))
     except (MissingError, DataError):
         found = ()
     if len(found) == 1:
