@@ -379,7 +379,7 @@ def test_what_is_done_and_seen_leaves_a_row(chain: Shop, routes: list[Declared],
 def test_no_form_takes_a_field_that_it_does_not_have(
     chain: Shop, served: str, routes: list[Declared], names: dict[str, str]
 ) -> None:
-    hidden = {"tenant_id": "1", "role": "admin", "is_admin": "true"}
+    hidden = {"tenant_id": "1", "granted_by": "admin", "is_admin": "true"}
     forms = [
         each
         for each in routes
