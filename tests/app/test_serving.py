@@ -93,7 +93,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             line("app", found.user, "h3", YESTERDAY, 30),
         ]
         fill(shop, "order_line", lines)
-        yield found
+        with closing(found.persons):
+            yield found
 
 
 def line(source: str, customer: str, order: str, day: date, net: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 import json
 import time
 from collections import Counter
+from contextlib import closing
 
 import httpx
 import msgspec
@@ -188,9 +189,10 @@ def test_the_faults_of_a_rule_are_in_the_language_that_is_asked_for(client: http
 
 def test_the_serving_set_tells_of_a_person_what_the_lake_tells(client: httpx.Client, shop: Shop) -> None:
     listed = client.get("/api/v1/persons", params={"limit": 25}).json()["people"]
-    persons, scored = Persons(shop), 0
+    scored = 0
     for person_id in (each["person_id"] for each in listed):
-        found = persons.document(person_id, with_scores=True)
+        with closing(Persons(shop)) as persons:
+            found = persons.document(person_id, with_scores=True)
         assert found is not None, "the run made a serving set"
         page = person_page(shop, person_id)
         assert (found["person_id"], found["as_of"]) == (page.person_id, page.as_of)

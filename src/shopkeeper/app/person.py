@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,6 +29,7 @@ from shopkeeper.storage.serving import ServingSet
 
 __all__ = ["Persons", "now_document"]
 
+_Opened = TypeVar("_Opened", ServingSet, LiveStore)
 _DECODER = msgspec.json.Decoder(Served)
 
 
@@ -41,6 +43,14 @@ class Persons:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
         self._held = threading.local()
+        self._opened: set[ServingSet | LiveStore] = set()
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Closes what every thread opened; none may read any more."""
+        with self._lock:
+            while self._opened:
+                self._opened.pop().close()
 
     def document(self, person_id: str, *, with_scores: bool) -> dict[str, Any] | None:
         """Gives what is known of a person, to somebody who sees the whole chain.
@@ -94,12 +104,10 @@ class Persons:
         if found is not None and found.is_current():
             return found
         if found is not None:
-            found.close()
-        try:
-            self._held.serving = ServingSet(self._shop.folder / SERVING_FILE)
-        except MissingError:
-            self._held.serving = None
-        opened: ServingSet | None = self._held.serving
+            self._let_go(found)
+        self._held.serving = opened = None
+        with suppress(MissingError):
+            self._held.serving = opened = self._kept(ServingSet(self._shop.folder / SERVING_FILE))
         return opened
 
     def _live(self, who: str, records: Sequence[str]) -> PersonNow | None:
@@ -108,16 +116,26 @@ class Persons:
         number = _number(file)
         if held is None or held[0] != number:
             if held is not None:
-                held[1].close()
+                self._let_go(held[1])
             self._held.live = held = None
             if number is None:
                 return None
             try:
-                held = self._held.live = (number, LiveStore(file, reads_only=True))
+                held = self._held.live = (number, self._kept(LiveStore(file, reads_only=True)))
             except MissingError:
                 return None
         found = folded(self._shop, held[1], who, records)
         return None if found is None else found[0]
+
+    def _kept(self, opened: _Opened) -> _Opened:
+        with self._lock:
+            self._opened.add(opened)
+        return opened
+
+    def _let_go(self, opened: ServingSet | LiveStore) -> None:
+        with self._lock:
+            self._opened.discard(opened)
+        opened.close()
 
 
 def now_document(totals: Totals, today: date) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _ASKED_AT_ONCE = 500
 
 
 class ServingSet:
-    """The serving set as one thread reads it; another thread opens its own.
+    """The serving set as one thread reads it; another thread opens its own, and may close this.
 
     Args:
         file: Where it is.
@@ -40,14 +40,9 @@ class ServingSet:
         self._file = file
         try:
             self._opened = _identity(file)
-            uri = f"{file.absolute().as_uri()}?mode=ro"
-            self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
-            (form,) = self._connection.execute("PRAGMA user_version").fetchone()
+            self._connection = _connected(file)
         except (OSError, sqlite3.Error) as error:
             raise _missing(file) from error
-        if form != _FORM:
-            self._connection.close()
-            raise _missing(file)
         self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self.marks: Mapping[str, str] = dict(self._connection.execute("SELECT name, value FROM mark"))
         found = self._connection.execute("SELECT product_id FROM uncounted")
@@ -172,6 +167,25 @@ def _filled(beside: Path, rows: Iterable[pa.RecordBatch], uncounted: Iterable[st
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = DELETE")
     return people
+
+
+def _connected(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode=ro",
+        uri=True,
+        isolation_level=None,
+        timeout=_BUSY_SECONDS,
+        check_same_thread=False,
+    )
+    try:
+        form = connection.execute("PRAGMA user_version").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    if form != (_FORM,):
+        connection.close()
+        raise _missing(file)
+    return connection
 
 
 def _identity(file: Path) -> tuple[int, int]:

@@ -100,7 +100,11 @@ class Vault:
         """
         with translated(str(file)):
             vault = cls(file, keys, tombstones, ring)
-        vault.apply_tombstones()
+        try:
+            vault.apply_tombstones()
+        except BaseException:
+            vault.close()
+            raise
         return vault
 
     def put_many(self, kind: str, subjects: Sequence[str], tokens: Sequence[str], raws: Sequence[str]) -> Put:

@@ -137,6 +137,7 @@ def create_app(shop: Shop) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     telling = asyncio.create_task(_tell(app.state.counts))
     yield
+    app.state.persons.close()
     telling.cancel()
     with suppress(asyncio.CancelledError):
         await telling
