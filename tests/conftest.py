@@ -1,10 +1,12 @@
 """What all tests share: Hypothesis profiles, which tests keep to one process, and no skip in CI that nobody allowed."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("default", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
@@ -15,21 +17,34 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 pytest_plugins = ["tests.spark_cluster", "tests.made_shops"]
 
 _ALLOWED = Path(__file__).with_name("skips.txt")
-_SHARED = (
-    # What takes long to make is made in one process, and all tests that ask for it run there.
-    ({"journey", "little_chain"}, "chains"),
-    ({"spark_tests"}, "spark"),
-    ({"address", "chromium"}, "console"),
-)
+_ROOT = Path(__file__).parents[1]
+_COSTLY = {
+    # What takes long to make is made in one process, and all files whose tests ask for it, in these words, run there.
+    "chains": ("tests.spark_cluster", "journey: Shop", "little_chain: Shop"),
+    "console": ("client: httpx.Client", "visitor: httpx.Client", "open_page: Opened"),
+}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class Sharing(LoadScopeScheduling):  # type: ignore[misc]
     """Keeps the tests of a file in one process, and those of all files that share something costly."""
-    for item in items:
-        asked = set(getattr(item, "fixturenames", ()))
-        group = next((name for fixtures, name in _SHARED if asked & fixtures), str(item.path))
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group_of(nodeid.partition("::")[0])
+
+
+@cache
+def _group_of(file: str) -> str:
+    text = (_ROOT / file).read_text(encoding="utf-8")
+    for group, words in _COSTLY.items():
+        if any(word in text for word in words):
+            return group
+    return file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Sharing | None:
+    """Spreads tests over processes by file, but for what is shared."""
+    return Sharing(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -14,6 +14,7 @@ from shopkeeper.app.pages.download import downloaded
 from shopkeeper.app.shop import Shop, init
 from shopkeeper.base.errors import MissingError
 from shopkeeper.cli.main import main
+from shopkeeper.cli.terminal import caller
 from tests.shop import fill
 
 DAY = date(2026, 3, 22)
@@ -133,7 +134,7 @@ def test_the_terminal_lists_plans_and_exports(shop: Shop, tmp_path: Path, capsys
     assert json.loads(capsys.readouterr().out)["rows"] == 3
     assert main(["campaign", "export", str(tmp_path / "all.csv"), "--with-holdout", *folder]) == 0
     seen = [(row.who, row.target, row.detail["people"]) for row in shop.state.audit.rows() if row.what == "plan.export"]
-    assert sorted(seen) == [("cli", "c", 3), ("cli", "c", 4), ("cli", "d", 1)]
+    assert sorted(seen) == [(caller(), "c", 3), (caller(), "c", 4), (caller(), "d", 1)]
 
 
 def test_the_terminal_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ from shopkeeper.app.run import run
 from shopkeeper.app.shop import Shop, init, open_shop
 from shopkeeper.base.errors import FaultsError, MissingError, UsageError
 from shopkeeper.cli.main import main
+from shopkeeper.cli.terminal import caller
 from shopkeeper.schema.query import Query
 from tests.shop import fill
 
@@ -204,7 +205,8 @@ def test_the_terminal_counts_saves_and_notes_as_the_console_does(
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["name"], listed["people"]) == ("many", 2), "though no run has seen it"
     seen = [(row.who, row.what, row.target, row.detail) for row in shop.state.audit.rows()]
-    assert seen[-2:] == [
-        ("cli", "segment.save", "many", {"version": 1}),
-        ("cli", "segment.export", "many", {"people": 2, "as": "csv"}),
+    assert [row for row in seen if row[1].startswith("segment")] == [
+        (caller(), "segment.save", "many", {"version": 1}),
+        (caller(), "segments.export", "many", {"command": "shopkeeper segment export"}),
+        (caller(), "segment.export", "many", {"people": 2, "as": "csv"}),
     ]

@@ -12,7 +12,15 @@ def test_add_list_and_remove(says: Says, tmp_path: Path) -> None:
     assert made["name"] == "crm"
     assert made["secret"].startswith("whsec_")
     assert says("hook", "list", *shop, "--json").document() == [
-        {"name": "crm", "url": "https://crm.example.com/hooks", "segments": [], "waiting": 0, "sent": 0, "given_up": 0}
+        {
+            "name": "crm",
+            "url": "https://crm.example.com/hooks",
+            "segments": [],
+            "paused": False,
+            "waiting": 0,
+            "sent": 0,
+            "given_up": 0,
+        }
     ]
     listed = says("hook", "list", *shop)
     assert "https://crm.example.com/hooks" in listed.out

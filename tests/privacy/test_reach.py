@@ -12,8 +12,8 @@ from shopkeeper.schema.tables import TABLES
 from tests.toy import Toy
 
 MINE = Traces(("till:1", "app:9"), (("till", "1"), ("app", "9")), ("ph_mine",))
-NAMES_NOBODY = {"refused", "staff"}
-"""Refused rows are found by their bodies; staff are no customers."""
+NAMES_NOBODY = {"refused", "staff", "quality_check"}
+"""Refused rows are found by their bodies, samples of checks by their text; staff are no customers."""
 
 
 def _personal(table: Table) -> list[str]:

@@ -11,6 +11,7 @@ from shopkeeper.app.audit import AuditRow
 from shopkeeper.app.pages.refused_events import Chosen, refused_events
 from shopkeeper.app.pages.sources import sources, waits
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.traces import mark_of
 from shopkeeper.base.errors import MissingError
 from tests.web.conftest import Opened, post
 from tests.web.door import PHONE
@@ -125,7 +126,7 @@ def test_the_stream_tells_only_what_is_new_and_masks_the_phone(client: httpx.Cli
     assert fresh.text.count('class="arrived"') == 1
     assert client.get("/people/nobody/now").status_code == 404
     seen = [row.target for row in _noted(client, shop, before) if row.what == "people.read"]
-    assert seen == [shopper], "who is told that nothing came has seen nothing"
+    assert seen == [mark_of(shop, shopper)], "who is told that nothing came has seen nothing"
 
 
 def _noted(client: httpx.Client, shop: Shop, after: int) -> list[AuditRow]:

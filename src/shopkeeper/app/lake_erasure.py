@@ -38,9 +38,10 @@ def erase_from_lake(
     given, counts, gone = traces.given(), Counter[str](), list[str]()
     names = sorted(lake.tables(), key=lambda name: (name in _LAST, _LAST.index(name) if name in _LAST else 0, name))
     for name in names:
-        for erasing in _erasings(lake.declared(name), traces):
+        erasings = _erasings(lake.declared(name), traces)
+        for erasing in erasings:
             counts[name] += erase_rows(lake, engine, erasing, given)
-        if counts[name] or (states_of_all and where_of(lake.declared(name)) is not None):
+        if counts[name] or (states_of_all and erasings):
             gone += forget_states(lake, name)
     return +counts, gone
 

@@ -15,7 +15,7 @@ from shopkeeper.app.safe_keep import READER as VAULT
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import MissingError, UnavailableError
 from shopkeeper.base.metric import Metric, Sample
-from shopkeeper.storage.consumed import looked_up
+from shopkeeper.storage.consumed import consumed
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.log_reader import LogReader
 
@@ -61,7 +61,7 @@ def _of_readers(shop: Shop, log: LogReader, at: datetime, workers: Sequence[Beat
         "vault": shop.state.positions.of(VAULT),
         "consent": shop.state.positions.of(CONSENT),
         # Batches without events for the lake are passed in the loader's memory alone.
-        "loader": max([looked_up(shop.lake, "event"), *(int(beat.note.get("loaded", 0)) for beat in workers)]),
+        "loader": max([consumed(shop.lake, "event"), *(int(beat.note.get("loaded", 0)) for beat in workers)]),
     }
     said = workers[0].note.get("readers", {}) if workers else {}
     yield Metric("shopkeeper_log_end_position", "gauge", "Position of the last batch in the log.", [Sample(end)])

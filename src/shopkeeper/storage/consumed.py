@@ -6,18 +6,13 @@ from shopkeeper.base.errors import ConflictError, MissingError, UsageError
 from shopkeeper.storage.catalog import translated
 from shopkeeper.storage.lake import Lake
 
-__all__ = ["append_through", "consumed", "looked_up"]
+__all__ = ["append_through", "consumed"]
 
 _POSITION = "shopkeeper.log_position"
 
 
 def consumed(lake: Lake, name: str) -> int:
     """The position of the log up to which the table holds everything, 0 for a table that holds nothing of it."""
-    return int(lake.ensure(name).properties.get(_POSITION, "0"))
-
-
-def looked_up(lake: Lake, name: str) -> int:
-    """The same, without making a table that is not there."""
     try:
         return int(lake.iceberg(name).properties.get(_POSITION, "0"))
     except MissingError:

@@ -179,7 +179,7 @@ def waits(shop: Shop) -> tuple[Waits, ...]:
             "live": _live_position(shop),
             "vault": shop.state.positions.of(VAULT),
             # The lake's position moves with rows only: what held nothing new for it does not wait.
-            "lake": consumed(shop.lake, _EVENT) if _EVENT in shop.lake.tables() else 0,
+            "lake": consumed(shop.lake, _EVENT),
         }
         return tuple(_waits(log, reader, position, end) for reader, position in positions.items())
 
