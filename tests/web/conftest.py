@@ -125,11 +125,28 @@ _READY = """() => !document.querySelector("[data-lazy] .skeleton")
 Opened = Callable[..., Page]
 
 
+@pytest.fixture(scope="session")
+def kept_contexts(chromium: Browser) -> Iterator[dict[tuple[object, ...], BrowserContext]]:
+    """Contexts that several tests use by their look; they only look, so that what the browser keeps is files."""
+    kept: dict[tuple[object, ...], BrowserContext] = {}
+    yield kept
+    assert chromium.is_connected()
+    for context in kept.values():
+        context.close()
+
+
 @pytest.fixture
-def open_page(chromium: Browser, address: str, shop: Shop, request: pytest.FixtureRequest) -> Iterator[Opened]:
+def open_page(
+    chromium: Browser,
+    kept_contexts: dict[tuple[object, ...], BrowserContext],
+    address: str,
+    shop: Shop,
+    request: pytest.FixtureRequest,
+) -> Iterator[Opened]:
     """Opens pages as somebody signed in; whatever the console of the browser says fails the test."""
     said: list[str] = []
     contexts: list[BrowserContext] = []
+    pages: list[Page] = []
 
     def opened(
         path: str,
@@ -139,17 +156,25 @@ def open_page(chromium: Browser, address: str, shop: Shop, request: pytest.Fixtu
         width: int = 1280,
         height: int = 900,
         signed: bool = True,
+        only_looks: bool = False,
     ) -> Page:
-        context = chromium.new_context(
-            viewport={"width": width, "height": height},
-            locale="zh-CN" if language == "zh" else "en-US",
-            color_scheme="dark" if theme == "dark" else "light",
-            reduced_motion="reduce",
-        )
-        contexts.append(context)
-        if signed:
-            context.add_cookies([{"name": "shopkeeper_session", "value": new_session(shop), "url": address}])
+        look = (language, theme, width, height, signed)
+        context = kept_contexts.get(look) if only_looks else None
+        if context is None:
+            context = chromium.new_context(
+                viewport={"width": width, "height": height},
+                locale="zh-CN" if language == "zh" else "en-US",
+                color_scheme="dark" if theme == "dark" else "light",
+                reduced_motion="reduce",
+            )
+            if signed:
+                context.add_cookies([{"name": "shopkeeper_session", "value": new_session(shop), "url": address}])
+            if only_looks:
+                kept_contexts[look] = context
+            else:
+                contexts.append(context)
         page = context.new_page()
+        pages.append(page)
         page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: said.append(f"error: {error}"))
         page.goto(address + path)
@@ -157,6 +182,8 @@ def open_page(chromium: Browser, address: str, shop: Shop, request: pytest.Fixtu
         return page
 
     yield opened
+    for page in pages:
+        page.close()
     for context in contexts:
         context.close()
     unexpected = [line for line in said if not _EXPECTED_IN_CONSOLE.search(line)]
