@@ -66,6 +66,7 @@ def run() -> Figures:
     milliseconds = sorted(read["milliseconds"])
     say(f"{len(sent['fresh'])} looks; {len(milliseconds):,} reads, median {statistics.median(milliseconds):.2f} ms")
     return {
+        "live_seconds": figure(_SECONDS, "s"),
         "live_events": figure(sent["events"] / _SECONDS, "events/s", bar=_RATE * 0.99, at_least=True),
         "live_answer_p99": figure(_p99(sent["answered"]), "ms"),
         "live_readable_median": figure(statistics.median(sent["fresh"]), "ms"),
@@ -147,6 +148,7 @@ def _serving_figures(shop: Shop, people: int) -> Figures:
     refresh_serving(shop)
     seconds = time.perf_counter() - began
     return {
+        "live_people": figure(people, "people"),
         "live_serving_seconds": figure(seconds / people * 1e6, "s a million people"),
         "live_serving_size": figure(file.stat().st_size / people, "bytes a person"),
     }
