@@ -199,3 +199,13 @@ def test_help_needs_no_learning_library() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Usage: shopkeeper" in done.stdout
     assert done.stderr.strip() == "[]"
+
+
+def test_square_brackets_are_shown_as_they_are(says: Says, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are no markup: a command to install an extra has them, and a folder may."""
+    place = tmp_path / "shop [red]"
+    assert "shop [red]" in says("init", place).out.replace("\n", "")
+    monkeypatch.setattr("shopkeeper.app.doctor.find_spec", lambda _: None)
+    said = says("doctor", "--shop", place).out
+    assert "pip install 'shopkeeper[spark]'" in said
+    assert "shop [red]" in said.replace("\n", "")

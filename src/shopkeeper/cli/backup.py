@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from shopkeeper.app.copy import backup, restore
 from shopkeeper.app.shop import Shop
@@ -30,9 +31,9 @@ def backup_command(shop: Shop, file: Path, *, with_keys: bool, as_json: bool) ->
     }
 
     def render(console: Console) -> None:
-        console.print(f"{len(done.parts)} parts, {file.stat().st_size / 1e6:,.1f} MB in [bold]{file}[/]")
+        console.print(f"{len(done.parts)} parts, {file.stat().st_size / 1e6:,.1f} MB in [bold]{escape(str(file))}[/]")
         if not done.keys:
-            console.print(f"the keys are not in it: keep {shop.folder / 'keys'} in another safe place")
+            console.print(f"the keys are not in it: keep {escape(str(shop.folder / 'keys'))} in another safe place")
 
     emit(document, as_json=as_json, render=render)
 
@@ -53,11 +54,12 @@ def restore_command(file: Path, *, tombstones: Path | None, folder: Path, as_jso
     document = {"shop": folder, "taken_at": done.taken_at, "parts": len(done.parts), "keys": done.keys}
 
     def render(console: Console) -> None:
+        place = escape(str(folder))
         console.print(
-            f"restored the shop as of {done.taken_at} into [bold]{folder}[/], {len(done.parts)} parts, all hashes equal"
+            f"restored the shop as of {done.taken_at} into [bold]{place}[/], {len(done.parts)} parts, all hashes equal"
         )
         if not done.keys:
-            console.print(f"next: put the keys into {folder / 'keys'}, then shopkeeper doctor --shop {folder}")
+            console.print(f"next: put the keys into {place}/keys, then shopkeeper doctor --shop {place}")
         if tombstones is None:
             console.print(
                 "no --tombstones were given: whoever was erased since the copy was taken is in the shop again"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from shopkeeper.app.demo import demo
 from shopkeeper.app.log import configure_log
@@ -37,7 +38,9 @@ def demo_command(
 
     def render(console: Console) -> None:
         render_report(console, result.report, lang, result.currency)
-        console.print(f"\nall of it took [bold]{result.document['seconds']:.0f} s[/]; the shop is in {folder}")
+        console.print(
+            f"\nall of it took [bold]{result.document['seconds']:.0f} s[/]; the shop is in {escape(str(folder))}"
+        )
         if result.password:
             console.print(f"sign in as [bold]{result.user}[/] with [bold]{result.password}[/] (shown once)")
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from shopkeeper.app.doctor import diagnose
 from shopkeeper.app.segment import add_starters
@@ -52,9 +53,10 @@ def init_command(
         document = {"shop": shop.folder, "user": user_name, "password": password}
 
     def render(console: Console) -> None:
-        console.print(f"made a shop in [bold]{directory}[/]")
-        console.print(f"first user [bold]{user_name}[/], password [bold]{password}[/] (shown once)")
-        console.print(f"next: shopkeeper load TABLE FILE --shop {directory}, or shopkeeper serve --shop {directory}")
+        place = escape(str(directory))
+        console.print(f"made a shop in [bold]{place}[/]")
+        console.print(f"first user [bold]{escape(user_name)}[/], password [bold]{password}[/] (shown once)")
+        console.print(f"next: shopkeeper load TABLE FILE --shop {place}, or shopkeeper serve --shop {place}")
 
     emit(document, as_json=as_json, render=render)
 
@@ -67,11 +69,11 @@ def doctor_command(shop: Shop, *, as_json: bool) -> int:
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[dim]–[/]"}
 
     def render(console: Console) -> None:
-        console.print(f"shop in {shop.folder}")
+        console.print(f"shop in {escape(str(shop.folder))}")
         for finding in findings:
-            console.print(f" {marks[finding.ok]} {finding.what:<18} {finding.found}")
+            console.print(f" {marks[finding.ok]} {finding.what:<18} {escape(finding.found)}")
             if finding.next_step:
-                console.print(f"   next: {finding.next_step}")
+                console.print(f"   next: {escape(finding.next_step)}")
 
     emit({"ok": all(f.ok is not False for f in findings), "findings": findings}, as_json=as_json, render=render)
     return 1 if any(finding.ok is False for finding in findings) else 0
