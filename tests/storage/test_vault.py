@@ -1,6 +1,7 @@
 """The vault gives back what was put in, to nobody without the key, and nothing of whoever was erased."""
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,6 +13,7 @@ import pytest
 from shopkeeper.base.errors import AlreadyThereError, MissingError, StorageError, UsageError
 from shopkeeper.storage.keys import Keys, make_keys, read_keys, retire_vault_keys, rotate_vault_key
 from shopkeeper.storage.token import Tokens
+from shopkeeper.storage.tombstones import Tombstones
 from shopkeeper.storage.vault import Put, Vault
 
 PHONES = [f"1380013{number:04d}" for number in range(300)]
@@ -228,3 +230,50 @@ def test_a_backup_while_writing_restores_to_one_instant(
         connection.execute("DELETE FROM entry WHERE token = ?", (tokens[0],))
     with pytest.raises(StorageError, match="differs from the manifest in entry"):
         Vault.restore(tmp_path / "backup.db", tmp_path / "third.db", manifest)
+
+
+def test_threads_that_ask_at_once_miss_no_tombstone_of_another_process(tmp_path: Path, keys: Keys) -> None:
+    file, rounds = tmp_path / "tombstones", 150
+    adding, asked = Tombstones(file, keys.token), Tombstones(file, keys.token)
+    barrier, missed = threading.Barrier(5), list[int]()
+
+    def ask() -> None:
+        for number in range(rounds):
+            barrier.wait()
+            if asked.known([f"tx_{number}"]) != {f"tx_{number}"}:
+                missed.append(number)
+            barrier.wait()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    try:
+        for thread in threads:
+            thread.start()
+        for number in range(rounds):
+            adding.add([f"tx_{number}"])
+            barrier.wait(10)
+            barrier.wait(10)
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert not missed
+
+
+def test_who_is_erased_while_their_value_waits_to_be_put_stays_out(tmp_path: Path, keys: Keys) -> None:
+    with (
+        reopened(tmp_path, keys) as putting,
+        reopened(tmp_path, keys) as erasing,
+        closing(sqlite3.connect(tmp_path / "vault.db", isolation_level=None)) as busy,
+    ):
+        busy.execute("BEGIN IMMEDIATE")  # somebody writes just now, so the value waits
+        found: list[Put] = []
+        thread = threading.Thread(target=lambda: found.append(putting.put_many("text", ["a"], ["tx_a"], ["clear"])))
+        thread.start()
+        thread.join(0.2)
+        erasing.bar(subjects=["a"])
+        busy.execute("ROLLBACK")
+        thread.join()
+        assert found == [Put(0, 0, 1)]
+        assert erasing.of("a") == []

@@ -2,6 +2,7 @@
 
 import hmac
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ _LENGTH = 32  # hexadecimal characters: 128 bits
 class Tombstones:
     """The tombstones of a shop: a file of lines, `+` and a hash for an erasure, `-` for one that was lifted.
 
+    Threads may share it.
+
     Args:
         file: Where they are kept; it must be in no backup, since a restore asks it who must not come back.
         key: The shop's token key: whoever has the file alone learns nobody from it.
@@ -29,6 +32,7 @@ class Tombstones:
         self._key = hmac.digest(key.secret, b"shopkeeper tombstones 1", "sha256")
         self._hashes: set[str] = set()
         self._read_up_to = 0
+        self._reading = threading.Lock()
 
     def mark(self, names: Iterable[str]) -> list[str]:
         """Gives the hashes under which names (subjects, tokens) would stand in the file."""
@@ -54,17 +58,19 @@ class Tombstones:
 
     def current(self) -> set[str]:
         """Gives the hashes that hold now, reading what other processes added."""
-        if not self._file.exists():
+        # One at a time: two that read the same lines would pass over as many of the next.
+        with self._reading:
+            if not self._file.exists():
+                return self._hashes
+            with self._file.open("rb") as stream:
+                stream.seek(self._read_up_to)
+                added = stream.read()
+            # A line that a crash cut short has no end; it was never acknowledged.
+            whole = added[: added.rfind(b"\n") + 1]
+            for line in whole.decode("ascii").splitlines():
+                self._take(line)
+            self._read_up_to += len(whole)
             return self._hashes
-        with self._file.open("rb") as stream:
-            stream.seek(self._read_up_to)
-            added = stream.read()
-        # A line that a crash cut short has no end; it was never acknowledged.
-        whole = added[: added.rfind(b"\n") + 1]
-        for line in whole.decode("ascii").splitlines():
-            self._take(line)
-        self._read_up_to += len(whole)
-        return self._hashes
 
     def _take(self, line: str) -> None:
         if not line:

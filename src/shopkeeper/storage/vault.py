@@ -371,10 +371,12 @@ class Vault:
 
     def _put(self, kind: str, rows: list[tuple[str, str, str]]) -> Put:
         marks = {subject: self._mark(subject) for subject, _, _ in rows}
-        gone = self._tombstones.known([*(mark.hex() for mark in marks.values()), *(token for _, token, _ in rows)])
-        allowed = [row for row in rows if row[1] not in gone and marks[row[0]].hex() not in gone] if gone else rows
-        wanted = {(marks[subject], token): raw for subject, token, raw in allowed}
+        named = [*(mark.hex() for mark in marks.values()), *(token for _, token, _ in rows)]
         with self._writing() as connection:
+            # Asked while nobody else writes: who is erased before that is known here, who is after it is shredded.
+            gone = self._tombstones.known(named)
+            allowed = [row for row in rows if row[1] not in gone and marks[row[0]].hex() not in gone] if gone else rows
+            wanted = {(marks[subject], token): raw for subject, token, raw in allowed}
             subjects, present = _found(connection, wanted)
             new = sorted((token, mark) for mark, token in wanted if (mark, token) not in present)
             keys = self._data_keys(connection, list(dict.fromkeys(mark for _, mark in new)), subjects)
