@@ -22,6 +22,7 @@ from shopkeeper.base.errors import ForbiddenError, MissingError
 from shopkeeper.privacy.gate import Permitted
 from shopkeeper.schema.query import Query
 from shopkeeper.storage import warehouse
+from shopkeeper.storage.state.live_segments import NewChange, Turn
 from tests.shop import fill
 from tests.storage.rows import filled
 
@@ -291,6 +292,38 @@ def test_a_run_that_was_under_way_brings_nobody_back(shop: Shop) -> None:
     assert receipt.removed["lake"]["segment_member"] == 2
     shop.state.close()
     assert found_in(shop.folder) == set()
+
+
+def test_what_the_worker_was_at_brings_nobody_back(shop: Shop) -> None:
+    """Live segments follow a run, and the vault takes what was refused, while an erasure is under way."""
+    at = datetime(2026, 2, 8, tzinfo=UTC)
+
+    def late(_seconds: float) -> None:
+        entered = NewChange("s", 1, PERSON, "entered", at, "run")
+        shop.state.live_segments.keep(Turn([entered], {("s", PERSON): at}), {})
+        shop.state.assignments.keep("c1", [(PERSON, "holdout")], now=at)
+        shop.vault.keep_body("late", json.dumps({"type": "track", "userId": PHONE}).encode(), now=at)
+
+    forget(shop, PERSON, by="ann", wait=timedelta(seconds=1), sleep=late)
+    assert shop.state.live_segments.in_segment("s") == {}
+    assert shop.state.live_segments.changes("s") == []
+    assert shop.vault.bodies_of(["late"]) == {}
+    shop.state.close()
+    assert found_in(shop.folder) == set()
+
+
+def test_an_erasure_closes_no_request_of_somebody_else(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = shop.clock()
+    shop.state.requests.add("erasure", "till:other-member", by="ann", asked_at=at, due_at=at)
+    with monkeypatch.context() as killed:
+        killed.setattr("shopkeeper.app.forget.erase_from_lake", lambda *_, **__: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            forget(shop, "till:other-member", by="ann", wait=NO_WAIT)
+    forget(shop, PERSON, by="ann", wait=NO_WAIT)
+    states = {each.due_at == at: each.state for each in shop.state.requests.all()}
+    assert states == {False: "done", True: "open"}, "the other erasure is not done yet"
+    forget(shop, "till:other-member", by="ann", wait=NO_WAIT)
+    assert [each.state for each in shop.state.requests.all()] == ["done", "done"]
 
 
 def test_a_place_that_is_there_and_not_reached_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

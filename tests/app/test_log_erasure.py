@@ -142,3 +142,31 @@ def test_without_a_process_that_writes_the_log_the_erasure_does_it_itself(shop: 
     with LogReader(shop.folder / LOG_FILE) as read:
         assert [entry.message_id for batch in read.read(0) for entry in batch.entries] == ["3", "5", "6"]
         assert sealed_in(shop, read.read(0)).count(PHONE) == 0
+
+
+def test_refused_events_go_by_ids_of_which_only_the_token_is_known(shop: Shop) -> None:
+    mine, hidden, others = (
+        {"type": "track", "messageId": f"n{name}", own: name}
+        for own, name in (("userId", "m1"), ("anonymousId", "c1"), ("userId", "m2"))
+    )
+    with SqliteLog(shop.folder / LOG_FILE) as log:
+        put(shop, log, [*FIRST, mine, others])
+        SafeKeeper(shop, log).step()
+        put(shop, log, [hidden])  # the vault has not taken this yet
+        step_live(shop, log)
+        person = shop.state.identifiers.person(f"app:{shop.tokens.token('user', 'm1')}")
+        assert len([*shop.vault.bodies()]) == 2
+    receipt = forget(shop, person, by="test", wait=timedelta(0))
+    assert receipt.removed["refused"] == {"bodies": 1}
+    assert receipt.removed[LOG_FILE]["refused"] == 2
+    with SqliteLog(shop.folder / LOG_FILE) as log:
+        SafeKeeper(shop, log).step()
+        assert [b"m2" in body for _, body in shop.vault.bodies()] == [True]
+        # Who was erased and sends again is told apart by the tombstones: nothing of it is kept.
+        put(shop, log, [{**mine, "event": ""}, {**hidden, "event": ""}, {"type": "track", "userId": PHONE}])
+        put(shop, log, [{"type": "track", "userId": "m3"}])
+        SafeKeeper(shop, log).step()
+        assert [[name in body for name in (b"m2", b"m3")] for _, body in shop.vault.bodies()].count([False, False]) == 0
+        assert len([*shop.vault.bodies()]) == 2
+    states = shop.query("SELECT state, count(*) FROM refused GROUP BY state ORDER BY state").fetchall()
+    assert states == [("erased", 4), ("open", 2)]

@@ -11,7 +11,7 @@ from shopkeeper.app.event_log import LOG_FILE
 from shopkeeper.app.lake_erasure import drop_bodies, erase_from_lake
 from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.live_erasure import forget_history, forget_live, forget_map
-from shopkeeper.app.log_erasure import forget_log
+from shopkeeper.app.log_erasure import forget_log, refused_of
 from shopkeeper.app.receipt import Kept, Receipt
 from shopkeeper.app.serving import SERVING_FILE, forget_serving
 from shopkeeper.app.shop import Shop, now
@@ -19,7 +19,7 @@ from shopkeeper.app.traces import barred_person, mark_of, traces_of
 from shopkeeper.base.clock import system_clock
 from shopkeeper.base.ids import new_id
 from shopkeeper.collect.people import subject
-from shopkeeper.privacy.body import bodies_that_say, needles_of
+from shopkeeper.privacy.body import bodies_that_say
 from shopkeeper.privacy.reach import KEPT_FACTS, Traces
 from shopkeeper.storage.erase import remove_files
 from shopkeeper.storage.live_history import HISTORY_FILE
@@ -75,16 +75,18 @@ def forget(
         MissingError: There is no such person, or they were erased before.
     """
     began, traces = now(shop), traces_of(shop, person_id)
+    is_theirs = refused_of(shop, traces)
     removed: dict[str, dict[str, int]] = {}
-    removed["refused"] = {"bodies": _bodies(shop, traces)}
     # Tombstones first: what reads the log brings nothing of theirs back from here on.
     shop.vault.bar(subjects=map(barred_person, traces.person_ids), tokens=traces.tokens)
+    bodies = _bodies(shop, is_theirs)
     reached = _reach(shop, traces)
+    # What was on its way from the log to the vault has arrived, or goes from the log.
+    removed["refused"] = {"bodies": bodies + _bodies(shop, is_theirs)}
     removed["vault"] = {"values": sum(shop.vault.shred(subject(*record)) for record in traces.records)}
-    # One without a person is of an erasure that was killed before it could close it.
-    requests = [each for each in shop.state.requests.all(state="open") if each.person_id in (person_id, None)]
-    found = {**forget_map(shop, traces), **forget_persons(shop.state.database, traces.person_ids)}
-    removed["state"] = {name: rows for name, rows in found.items() if rows}
+    marks = {mark_of(shop, each) for each in traces.person_ids}
+    shop.state.requests.begin(traces.person_ids, marks)
+    found = _forget_state(shop, traces)
     removed["temporary"] = {"files": _temporary(shop)}
     removed["models"] = {"versions": _models(shop)}
     # The lake is last: while it names the person, an erasure that was killed goes on when done again.
@@ -95,6 +97,9 @@ def forget(
     late, gone = erase_from_lake(shop.lake, shop.duckdb, traces, states_of_all=False)
     for place, found_late in _reach(shop, traces, but=(LOG_FILE,)).items():
         reached.setdefault(place, Counter()).update(found_late)
+    found += _forget_state(shop, traces)
+    removed["refused"]["bodies"] += _bodies(shop, is_theirs)
+    removed["state"] = {name: rows for name, rows in found.items() if rows}
     removed |= {place: dict(found) for place, found in reached.items()}
     removed["lake"] = dict(counts + late)
     if SERVING_FILE in removed:
@@ -113,7 +118,7 @@ def forget(
         tuple(place for place in _OTHER_PLACES if place not in REACHES and (shop.folder / place).exists()),
         _handed_out(shop),
     )
-    for request in requests:
+    for request in shop.state.requests.begun(marks):
         shop.state.requests.close(request.id, "done", by=by, now=now(shop), receipt=receipt.document())
     # The audit log keeps the receipt alone: who was erased stands in it only as a keyed hash.
     detail = {"mark": receipt.mark, "removed": receipt.removed, "not_reached": list(receipt.not_reached)}
@@ -121,11 +126,14 @@ def forget(
     return receipt
 
 
-def _bodies(shop: Shop, traces: Traces) -> int:
-    held = [(kind, raw) for record in traces.records for kind, _, raw in shop.vault.of(subject(*record))]
-    ids = bodies_that_say(shop.vault, needles_of(held, {customer_id for _, customer_id in traces.records}))
+def _bodies(shop: Shop, is_theirs: Callable[[bytes], bool]) -> int:
+    ids = bodies_that_say(shop.vault, is_theirs)
     drop_bodies(shop.lake, shop.duckdb, shop.vault, ids)
     return len(ids)
+
+
+def _forget_state(shop: Shop, traces: Traces) -> Counter[str]:
+    return Counter({**forget_map(shop, traces), **forget_persons(shop.state.database, traces.person_ids)})
 
 
 def _reach(shop: Shop, traces: Traces, *, but: Collection[str] = ()) -> dict[str, Counter[str]]:

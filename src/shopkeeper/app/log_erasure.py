@@ -19,7 +19,7 @@ from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.log_row import mark_of
 from shopkeeper.storage.sealing import Sealing
 
-__all__ = ["forget_log"]
+__all__ = ["forget_log", "refused_of"]
 
 _READ_BATCHES = 500
 _SENT_BATCHES = 200
@@ -36,6 +36,13 @@ class _Sought:
     says: Callable[[bytes], bool]
     sealing: Sealing
     kept_through: int
+
+
+def refused_of(shop: Shop, traces: Traces) -> Callable[[bytes], bool]:
+    """Gives what tells whether a refused message is a person's; the vault must still hold what it has of them."""
+    held = [(kind, raw) for record in traces.records for kind, _, raw in shop.vault.of(subject(*record))]
+    needles = needles_of(held, {customer_id for _, customer_id in traces.records})
+    return saying(needles, shop.tokens, frozenset(traces.tokens))
 
 
 def forget_log(shop: Shop, traces: Traces) -> Mapping[str, int]:
@@ -56,11 +63,10 @@ def forget_log(shop: Shop, traces: Traces) -> Mapping[str, int]:
         ConflictError: Its batches kept changing; do the same again.
         StorageError: What is sealed of a batch was altered before the vault had it.
     """
-    held = [(kind, raw) for record in traces.records for kind, _, raw in shop.vault.of(subject(*record))]
     sought = _Sought(
         frozenset(traces.tokens),
         frozenset(subject(*record) for record in traces.records),
-        saying(needles_of(held, {customer_id for _, customer_id in traces.records})),
+        refused_of(shop, traces),
         shop.sealing,
         shop.state.positions.of(READER),
     )

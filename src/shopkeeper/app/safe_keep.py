@@ -1,7 +1,10 @@
 """What was sealed at the door goes to where it is kept: raw identifiers to the vault, refused events to their list."""
 
+from collections.abc import Sequence
+
 from shopkeeper.app.shop import Shop
 from shopkeeper.collect.sealed import keep_sealed
+from shopkeeper.privacy.body import named_in
 from shopkeeper.storage.log import Log
 from shopkeeper.storage.log_reader import LogReader
 
@@ -33,6 +36,16 @@ class SafeKeeper:
             return False
         sealed = [batch for batch in batches if batch.sealed or batch.refusals]
         if sealed:
-            keep_sealed(self._shop.vault, self._shop.lake, self._shop.duckdb, self._shop.sealing, sealed)
+            shop = self._shop
+            keep_sealed(shop.vault, shop.lake, shop.duckdb, shop.sealing, sealed, self._of_erased)
         self._shop.state.positions.move(READER, batches[-1].position)
         return len(batches) == _BATCHES_AT_ONCE
+
+    def _of_erased(self, bodies: Sequence[tuple[str, bytes]]) -> set[str]:
+        """The refused messages of who was erased and sends again."""
+        vault = self._shop.vault
+        if not bodies or not vault.has_tombstones:
+            return set()
+        named = {refused_id: named_in(body, self._shop.tokens) for refused_id, body in bodies}
+        gone = vault.tombstoned(tokens=set().union(*named.values()))
+        return {refused_id for refused_id, tokens in named.items() if not tokens.isdisjoint(gone)}

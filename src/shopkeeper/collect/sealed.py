@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,6 +22,9 @@ __all__ = ["TABLE", "Contents", "Kept", "keep_sealed", "open_sealed", "seal", "s
 
 TABLE = "event"
 """What refused events are listed under in the table `refused`."""
+
+Body = tuple[str, bytes]
+"""A refused message, whole, behind its id."""
 
 _NONCE = 12
 _VERSION = 1
@@ -120,7 +123,14 @@ def _altered() -> StorageError:
     )
 
 
-def keep_sealed(vault: Vault, lake: Lake, engine: DuckDBEngine, sealing: Sealing, batches: Sequence[Stored]) -> Kept:
+def keep_sealed(
+    vault: Vault,
+    lake: Lake,
+    engine: DuckDBEngine,
+    sealing: Sealing,
+    batches: Sequence[Stored],
+    of_erased: Callable[[Sequence[Body]], Collection[str]] = lambda _: (),
+) -> Kept:
     """Puts what batches of the log hold sealed into the vault, and their refusals into the table `refused`.
 
     Args:
@@ -129,30 +139,33 @@ def keep_sealed(vault: Vault, lake: Lake, engine: DuckDBEngine, sealing: Sealing
         engine: Says which rows are there already.
         sealing: The shop's vault keys.
         batches: Batches of the log; the same may come again.
+        of_erased: Gives the ids of those refused messages that are somebody's who was erased: only that they came is
+            noted.
 
     Raises:
         StorageError: One was altered.
         MissingError: The shop key that wraps one is gone.
     """
     by_kind: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
-    bodies = 0
+    bodies, gone = 0, set[str]()
     for batch in batches:
         contents = open_sealed(batch.sealed, sealing)
         for subject, kind, token, raw in contents.personal:
             by_kind[kind][subject, token] = raw
-        bodies += vault.keep_bodies(contents.bodies, now=_received(batch))
+        gone.update(of_erased(contents.bodies))
+        bodies += vault.keep_bodies((each for each in contents.bodies if each[0] not in gone), now=_received(batch))
     values = erased = 0
     for kind, rows in by_kind.items():
         put = vault.put_many(kind, [row[0] for row in rows], [row[1] for row in rows], list(rows.values()))
         values, erased = values + put.stored, erased + put.erased
-    listed = [row for batch in batches for row in _rows(batch)]
+    listed = [row for batch in batches for row in _rows(batch, gone)]
     added = 0
     if listed:
         added = add_refused(lake, engine, pa.Table.from_pylist(listed, schema=REFUSED_SCHEMA), {})
     return Kept(values, erased, bodies, added)
 
 
-def _rows(batch: Stored) -> list[dict[str, object]]:
+def _rows(batch: Stored, gone: Collection[str]) -> list[dict[str, object]]:
     return [
         {
             "refused_id": each.refused_id,
@@ -161,10 +174,10 @@ def _rows(batch: Stored) -> list[dict[str, object]]:
             "row_no": place,
             "column_name": each.path or None,
             "reason": each.reason,
-            "masked_value": each.masked or None,
+            "masked_value": None if each.refused_id in gone else each.masked or None,
             "others": [],
-            "body_key": each.refused_id,
-            "state": "open",
+            "body_key": None if each.refused_id in gone else each.refused_id,
+            "state": "erased" if each.refused_id in gone else "open",
             "refused_at": _received(batch),
             "event_name": each.event or None,
         }

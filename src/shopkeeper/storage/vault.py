@@ -204,6 +204,11 @@ class Vault:
         marks = {self._mark(subject).hex(): subject for subject in subjects}
         return self._tombstones.known(tokens) | {marks[mark] for mark in self._tombstones.known(marks)}
 
+    @property
+    def has_tombstones(self) -> bool:
+        """Whether anybody was ever erased."""
+        return bool(self._tombstones.current())
+
     def bar(self, *, subjects: Iterable[str] = (), tokens: Iterable[str] = ()) -> None:
         """Notes tombstones of what the vault itself may hold nothing of, such as a person's id or an anonymous one."""
         self._tombstones.add([*(self._mark(subject).hex() for subject in subjects), *tokens])
