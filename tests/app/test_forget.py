@@ -23,6 +23,7 @@ from shopkeeper.privacy.gate import Permitted
 from shopkeeper.schema.query import Query
 from shopkeeper.storage import warehouse
 from shopkeeper.storage.state.live_segments import NewChange, Turn
+from shopkeeper.storage.state.web_hooks import Hook
 from tests.shop import fill
 from tests.storage.rows import filled
 
@@ -246,6 +247,10 @@ def test_nothing_brings_the_person_back(shop: Shop, tmp_path: Path) -> None:
 
 
 def test_an_older_backup_does_not_bring_the_person_back(shop: Shop, tmp_path: Path) -> None:
+    at = shop.clock()
+    entered = [NewChange("s", 1, who, "entered", at, "run") for who in (PERSON, "till:other-member")]
+    shop.state.web_hooks.add(Hook("hook", "https://example.com", (), "none", "", "ann", at))
+    shop.state.live_segments.keep(Turn(entered, {("s", PERSON): at}), {"hook": ()})
     backup(shop, tmp_path / "copy.tar", with_keys=True)
     forget(shop, PERSON, by="ann", wait=NO_WAIT)
     restore(tmp_path / "copy.tar", tmp_path / "control")
@@ -258,6 +263,8 @@ def test_an_older_backup_does_not_bring_the_person_back(shop: Shop, tmp_path: Pa
         assert back.vault.of(f"till|{CARD}") == []
         assert back.state.consents.of(PERSON) == []
         assert back.state.requests.of(PERSON) == []
+        assert back.state.live_segments.people() == {"till:other-member"}
+        assert [each.change.person_id for each in back.state.web_hooks.due(at, 10)] == ["till:other-member"]
         assert back.state.identifiers.known([back.tokens.token("phone", PHONE)]) == []
         assert len([*back.vault.bodies()]) == 1
         assert _load(back, tmp_path / "in") == (0, 3, 2)

@@ -53,6 +53,13 @@ def test_a_merge_moves_identifiers_and_records_and_says_since_when(state: State,
     ]
 
 
+def test_who_is_forgotten_stays_in_nobodys_history(state: State, now: datetime) -> None:
+    state.identifiers.belong({"web:ck_1": ("ck_1", "till:7")}, now=now)
+    state.identifiers.belong({"web:ck_1": ("ck_1", "till:8")}, now=now + timedelta(hours=1))
+    state.identifiers.forget([], ["till:7"])
+    assert list(state.identifiers.moves()) == [RecordOf("web:ck_1", "ck_1", "till:8", now + timedelta(hours=1), None)]
+
+
 def test_what_an_identifier_claimed_follows_it(state: State, now: datetime) -> None:
     state.identifiers.keep([one("ph_1", "web:us_a", claimed_by="us_a"), one("ck_1", "web:us_a", claimed_by="ph_1")])
     state.identifiers.belong({"web:ck_1": ("ck_1", "web:us_a"), "web:ph_1": ("ph_1", "web:us_a")}, now=now)

@@ -70,6 +70,7 @@ def restore(file: Path, folder: Path, *, tombstones: Path | None = None) -> Back
         for found in erased:
             with State.open(url) as state:
                 _forget_map(state.identifiers, found)
+                state.live_segments.erase(found.persons(state.live_segments.people()))
                 # It writes the file anew, so that nothing is left of either.
                 forget_persons(state.database, found.persons(persons_known(state.database)))
 
@@ -86,7 +87,7 @@ def restore(file: Path, folder: Path, *, tombstones: Path | None = None) -> Back
 
 
 def _forget_map(identifiers: Identifiers, erased: Erased) -> None:
-    moved = {move.record_id for move in identifiers.moves()}
+    moved = {person for move in identifiers.moves() for person in (move.record_id, move.into_id)}
     identifiers.forget(erased.tokens(identifiers.tokens()), erased.persons(moved))
 
 

@@ -30,9 +30,9 @@ def forget_history(shop: Shop, traces: Traces) -> Mapping[str, int]:
 def forget_map(shop: Shop, traces: Traces) -> Mapping[str, int]:
     """Takes a person's identifiers out of the map, and the person out of the segments that run live."""
     identifiers = shop.state.identifiers
-    records = [record_id(*record) for record in traces.records]
+    named = {*(record_id(*record) for record in traces.records), *traces.person_ids}
     with identifiers.alone():
-        gone = identifiers.forget(traces.tokens, records)
+        gone = identifiers.forget(traces.tokens, sorted(named))
     return {
         "identifiers": gone,
         "live_segments": shop.state.live_segments.erase(traces.person_ids),

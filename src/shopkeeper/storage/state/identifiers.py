@@ -276,12 +276,13 @@ class Identifiers:
 
         Args:
             tokens: The identifiers.
-            records: Further records that go.
+            records: Further records that go, and persons that records belonged to.
         """
         gone = 0
         for chunk in _chunks(records, _ASKED_AT_ONCE):
             with self._database.write() as connection:
-                if connection.execute(_OF.delete().where(_OF.c.record_id.in_(chunk))).rowcount:
+                theirs = or_(_OF.c.record_id.in_(chunk), _OF.c.into_id.in_(chunk))
+                if connection.execute(_OF.delete().where(theirs)).rowcount:
                     _count_move(connection, self._database)
         for chunk in _chunks(tokens, _ASKED_AT_ONCE):
             with self._database.write() as connection:

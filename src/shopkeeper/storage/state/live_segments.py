@@ -108,6 +108,14 @@ class LiveSegments:
                 {*connection.scalars(select(members).distinct()), *connection.scalars(select(timers).distinct())}
             )
 
+    def people(self) -> set[str]:
+        """Gives everybody who is named anywhere here."""
+        found: set[str] = set()
+        with self._database.read() as connection:
+            for table in (tables.live_members, tables.segment_timers, tables.segment_changes):
+                found.update(connection.scalars(select(table.c.person_id).distinct()))
+        return found - {""}
+
     def due(self, now: datetime, most: int) -> list[tuple[str, str]]:
         """Gives (segment, person) pairs whose timers have run out, the oldest first."""
         timers = tables.segment_timers
