@@ -506,3 +506,35 @@ def test_a_blind_scan_would_be_found_out(monkeypatch: pytest.MonkeyPatch) -> Non
     for keys in ("TRAITS", "PROPERTIES", "CONTEXT"):
         monkeypatch.setattr(f"shopkeeper.collect.personal.{keys}", Keys({}))
     assert NAMES[0] in "".join(entry.body.decode() for entry in accept(canaries(), DOOR).entries)
+
+
+@pytest.mark.parametrize(
+    ("part", "canary"),
+    [
+        ({"traits": {"address": {"city": PHONES[0], "street": "x"}}}, PHONES[0]),
+        ({"traits": {"address": {"country": EMAILS[0]}}}, EMAILS[0]),
+        ({"properties": {"receiver": [NAMES[0]]}}, NAMES[0]),
+        ({"properties": {"customer": [[NAMES[0]], {"name": NAMES[0]}]}}, NAMES[0]),
+        ({"properties": {"customer": 8612345}}, "8612345"),
+        ({"properties": {"member": [8612345]}}, "8612345"),
+        ({"properties": {"receiver": {"addr": NAMES[0]}}}, NAMES[0]),
+        ({"context": {"ip": ["203.0.113.77"]}}, "203.0.113.77"),
+        ({"context": {"ip": {"v4": "203.0.113.77"}}}, "203.0.113.77"),
+        ({"context": {"ip": 3405803853}}, "3405803853"),
+        ({"context": {"externalIds": ["CANARY-77"]}}, "CANARY-77"),
+        ({"context": {"device": ["AA:BB:CC:DD:EE:FF"]}}, "AA:BB:CC:DD:EE:FF"),
+        ({"type": "page", "name": "x" * 190 + PHONES[0]}, PHONES[0][:10]),
+        ({"type": "page", "name": "x", "category": "x" * 190 + PHONES[0]}, PHONES[0][:10]),
+    ],
+)
+def test_what_is_personal_is_a_token_in_whatever_shape_it_comes(part: dict[str, Any], canary: str) -> None:
+    (item,) = accept([track("Seen") | part], DOOR).items
+    assert isinstance(item, Entry), item
+    assert canary.encode() not in item.body
+
+
+def test_lists_where_a_person_is_expected_are_no_way_around_the_depth() -> None:
+    value: Any = NAMES[0]
+    for _ in range(40):
+        value = [value]
+    assert refusal_of(track("Seen", properties={"receiver": value})).reason == "too_deep"

@@ -147,6 +147,20 @@ def test_a_ga4_purchase_becomes_order_lines() -> None:
     ]
 
 
+@pytest.mark.parametrize("micros", ["9" * 400, "9" * 5000, 10**400, -(10**400)])
+def test_a_time_of_ga4_that_is_none_is_refused(micros: object) -> None:
+    messages = ga4_messages({"client_id": "c1", "timestamp_micros": micros, "events": [{"name": "x"}]})
+    (item,) = accept(messages, Door("web", TOKENS, NOW)).items
+    assert isinstance(item, Refusal)
+    assert item.reason in ("no_time", "number_too_large")
+
+
+def test_hashes_of_ga4_without_a_key_are_left_out_wherever_they_stand() -> None:
+    params = {"user_data": {"sha256_phone_number": "a" * 64}, "plan": "gold"}
+    (event,) = events(ga4_messages({"client_id": "c1", "events": [{"name": "x", "params": params}]}))
+    assert event.properties == {"plan": "gold"}
+
+
 def test_ga4_events_are_told_apart_and_the_same_when_they_come_again() -> None:
     micros = str(int((NOW - timedelta(minutes=1)).timestamp() * 1_000_000))
     add = {"name": "add_to_cart", "params": {"items": [{"item_id": "P1", "price": 2, "quantity": 1}], "session_id": 12}}

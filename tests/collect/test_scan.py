@@ -175,3 +175,26 @@ def test_no_text_makes_it_slow(text: str) -> None:
     began = time.process_time()
     SCANNER.redact(text)
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("https://x.cn/?q=call%2013812345678", "phone:+8613812345678"),
+        ("https://x.cn/?q=%E6%89%8B%E6%9C%BA%E5%8F%B713812345678", "phone:+8613812345678"),
+        ("?q=138%201234%205678&r=1", "phone:+8613812345678"),
+        ("?p=%252B8613812345678", "phone:+8613812345678"),
+        ("?p=%31%33%38%31%32%33%34%35%36%37%38", "phone:+8613812345678"),
+        ("?e=canary.one%2540example.com", "email:canary.one@example.com"),
+        ("?e=canary.one%2Bshop%40example.com", "email:canary.one+shop@example.com"),
+    ],
+)
+def test_what_an_address_writes_with_percent_signs_is_read(text: str, what: str) -> None:
+    assert found(text) == [what]
+    assert what.partition(":")[2].removeprefix("+86") not in SCANNER.redact(text)[0]
+    assert "canary" not in SCANNER.redact(text)[0]
+
+
+@pytest.mark.parametrize("text", ["https://x.cn/%E5%95%86%E5%93%81?id=42", "100% 13 of 20", "%2020-01-01%zz", "50%"])
+def test_an_address_without_anybody_stays_as_it_is(text: str) -> None:
+    assert found(text) == []

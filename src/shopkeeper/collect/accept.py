@@ -162,7 +162,7 @@ class _Desk:
 
     def _page_category(self, kind: str, message: dict[str, Any], cleaning: Cleaning) -> str | None:
         said = _text(message, "category") if kind in ("page", "screen") else None
-        return self._cleaner.text(said, "category", cleaning) if said else None
+        return self._cleaner.text(said, "category", cleaning)[:_LONGEST_NAME] if said else None
 
     def _name(
         self, kind: str, message: dict[str, Any], properties: dict[str, Any], cleaning: Cleaning
@@ -180,7 +180,8 @@ class _Desk:
             return self._cleaner.text(name, "event", cleaning), None
         if kind in ("page", "screen"):
             name = _text(message, "name") or _text(properties, "name")
-            return (self._cleaner.text(name, "name", cleaning) if name else None), None
+            # Cut only then: half a number is no number any more, and would stay.
+            return (self._cleaner.text(name, "name", cleaning)[:_LONGEST_NAME] if name else None), None
         return None, None
 
     def _check_known(self, known: Happening, properties: dict[str, Any]) -> None:
@@ -263,7 +264,7 @@ def _part(message: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _text(node: dict[str, Any], key: str) -> str | None:
     value = node.get(key)
-    return value.strip()[:_LONGEST_NAME] or None if isinstance(value, str) else None
+    return value.strip() or None if isinstance(value, str) else None
 
 
 def _timestamp(message: dict[str, Any]) -> Any:

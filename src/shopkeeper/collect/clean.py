@@ -22,7 +22,7 @@ _UNKNOWN: Any = object()
 _THING = personal.THING
 _WITHOUT_PARTS = frozenset({str, int, bool, type(None)})
 _NEVER_PERSONAL = frozenset({bool, type(None)})
-_NAME = Rule(Treat.TOKEN, "name")
+_MAC = re.compile(r"[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}")
 _PLACE = re.compile(r"[0-9]{1,4}\](?:\[[0-9]{1,4}\])*")
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"({_OCTET}\.{_OCTET}\.{_OCTET})\.{_OCTET}")
@@ -194,15 +194,32 @@ class Cleaner:
     def _ruled(self, rule: Rule, value: Any, keys: Keys, path: str, cleaning: Cleaning, depth: int) -> Any:
         if rule.treat is Treat.TOKEN:
             return self._tokenised(rule, value, path, cleaning, depth)
-        if rule is _THING and type(value) in (int, float):
-            return self._number(value, path, cleaning, is_thing=True)
-        if not isinstance(value, str):
-            return self._element(value, _INSIDE.get(rule.treat, keys), path, cleaning, depth)
         if rule.treat is Treat.CUT_ADDRESS:
-            return cut_address(value)
-        if rule.treat in (Treat.PERSON, Treat.TRAITS):
-            return self._tokenised(_NAME, value, path, cleaning, depth)
-        return self.text(value, path, cleaning, is_thing=rule is _THING)
+            return _cut(value)
+        if rule.treat in _INSIDE:
+            return self._inside(rule, value, path, cleaning, depth)
+        if type(value) in (int, float):
+            return self._number(value, path, cleaning, is_thing=True)
+        if isinstance(value, str):
+            return self.text(value, path, cleaning, is_thing=True)
+        return self._element(value, keys, path, cleaning, depth)
+
+    def _inside(self, rule: Rule, value: Any, path: str, cleaning: Cleaning, depth: int) -> Any:
+        """What stands where a person or a device is expected: the object, several, or only what they are called."""
+        if depth > DEEPEST:
+            raise RefusedError("too_deep", path)
+        if isinstance(value, list):
+            return [
+                self._inside(rule, each, f"{path}[{place}]", cleaning, depth + 1) for place, each in enumerate(value)
+            ]
+        if isinstance(value, dict) or value is None or isinstance(value, bool):
+            return self._element(value, _INSIDE[rule.treat], path, cleaning, depth)
+        if rule.treat is Treat.DEVICE and isinstance(value, str) and _MAC.fullmatch(value) is None:
+            return self.text(value, path, cleaning)
+        kind = "device" if rule.treat is Treat.DEVICE else "user"
+        if isinstance(value, str) and rule.treat in (Treat.PERSON, Treat.TRAITS):
+            kind = "name"
+        return self._tokenised(Rule(Treat.TOKEN, kind), value, path, cleaning, depth)
 
     def _tokenised(self, rule: Rule, value: Any, path: str, cleaning: Cleaning, depth: int) -> Any:
         """Every leaf becomes a token, in whatever shape the value came."""
@@ -213,7 +230,7 @@ class Cleaner:
                 name
                 if name.isascii() and name.isidentifier() and not is_odd(name)
                 else self.token("text", name, cleaning) or "": (
-                    inner
+                    self.text(inner, f"{path}.{name}", cleaning)
                     if rule.kind == "address" and name.lower() in _WHERE_ADDRESS and isinstance(inner, str)
                     else self._tokenised(rule, inner, f"{path}.{name}", cleaning, depth + 1)
                 )
@@ -266,6 +283,15 @@ def cut_address(text: str) -> str:
             return cut_address(str(address.ipv4_mapped))
         return str(ipaddress.IPv6Address(int(address) >> 80 << 80))
     return str(ipaddress.IPv4Address(int(address) & 0xFFFFFF00))
+
+
+def _cut(value: Any) -> Any:
+    """Cuts an address, or a list of some; what is neither, such as one as a number, is not kept."""
+    if isinstance(value, list):
+        return [cut_address(each) if isinstance(each, str) else "" for each in value]
+    if value is None or isinstance(value, bool):
+        return value
+    return cut_address(value) if isinstance(value, str) else ""
 
 
 def _shown_key(key: str) -> str:

@@ -53,7 +53,9 @@ _ITEM = MappingProxyType(
         "index": "position",
     }
 )
+_LEFT_OUT = "user_data"
 _PAGE = MappingProxyType({"page_location": "url", "page_title": "title", "page_referrer": "referrer"})
+_LONGEST_MICROS = 20
 _OF_ONE = frozenset(
     {"Product Viewed", "Product Clicked", "Product Added", "Product Removed", "Product Added to Wishlist"}
 )
@@ -76,7 +78,7 @@ def _message(payload: dict[str, Any], event: Any, place: int) -> Any:
     params = event.get("params")
     if params is not None and not isinstance(params, dict):
         return {"type": "track", "event": event.get("name"), "properties": params}
-    params = params or {}
+    params = {key: value for key, value in params.items() if key != _LEFT_OUT} if params else {}
     micros = event.get("timestamp_micros", payload.get("timestamp_micros"))
     message: dict[str, Any] = {
         "userId": payload.get("user_id"),
@@ -141,6 +143,7 @@ def _context(payload: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seconds(micros: Any) -> Any:
-    if isinstance(micros, str) and micros.isascii() and micros.isdigit():
+    if isinstance(micros, str) and micros.isascii() and micros.isdigit() and len(micros) <= _LONGEST_MICROS:
         micros = int(micros)
-    return micros / 1_000_000 if isinstance(micros, int | float) and not isinstance(micros, bool) else micros
+    is_number = isinstance(micros, int | float) and not isinstance(micros, bool)
+    return micros / 1_000_000 if is_number and abs(micros) < 10**_LONGEST_MICROS else micros

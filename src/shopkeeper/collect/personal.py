@@ -106,7 +106,7 @@ _NAME = (
     " 收货人 昵称 联系人"
 )
 _ADDRESS = (
-    "address street streetaddress address1 address2 addressline addressline1 addressline2 homeaddress"
+    "address addr street streetaddress address1 address2 addressline addressline1 addressline2 homeaddress"
     " shippingaddressline"
     " receiveraddress deliveryaddress postalcode postcode zip zipcode 地址 收货地址 详细地址 家庭住址"
 )

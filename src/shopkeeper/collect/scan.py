@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from urllib.parse import unquote, unquote_to_bytes
 
 import phonenumbers
 
@@ -27,6 +28,7 @@ _WIDE = re.compile(rb"\xef\xbc[\x90-\x99\xa0]|\xf0\x9d\x9f")  # full-width and m
 _SHORTEST = {"CN": 11, "US": 10, "CA": 10}
 _SHORTEST_ELSEWHERE = 8
 _LEAST = 6  # characters of the shortest e-mail there is
+_MOST_CODED = 3  # times that an address may stand in an address
 
 _SIGNS = dict.fromkeys([*range(0x200B, 0x2010), 0x2060, 0xFEFF], None) | dict.fromkeys(
     [*range(0x2010, 0x2016), 0x2212], "-"
@@ -96,8 +98,12 @@ class Scanner:
 
     def suspects(self, content: bytes) -> bool:
         """Whether JSON in UTF-8 may hold anything: never false where something is, true now and then for nothing."""
-        if b"@" in content or (b"%" in content and b"%40" in content):
+        if b"@" in content:
             return True
+        if b"%" in content:
+            content = _decoded_bytes(content)
+            if b"@" in content:
+                return True
         bare = content.translate(_MAP, _DELETED)
         if self._shortest in bare or _DOTTED[0] in bare or _DOTTED[1] in bare or may_be_apart(bare):
             return True
@@ -120,6 +126,16 @@ class Scanner:
             return text, []
         if not self.suspects(text.encode("utf-8", "replace")):
             return text, []
+        redacted, hits = self._redacted(text, is_thing=is_thing)
+        clear = _decoded(text) if "%" in text else text
+        if clear != text:
+            # The digit that ends a sign of an address would hide a number behind it, and a sign within it the rest.
+            more = self._redacted(clear, is_thing=is_thing)
+            if {hit.token for hit in more[1]} - {hit.token for hit in hits}:
+                return more
+        return redacted, hits
+
+    def _redacted(self, text: str, *, is_thing: bool) -> tuple[str, list[Hit]]:
         plain = text if text.isascii() else _normal(text)
         spans = sorted(self._spans(plain, is_thing=is_thing))
         if not spans:
@@ -195,6 +211,24 @@ class Scanner:
             kind, made = "text", self._tokens.pair("text", raw)
         token, normal = made or ("", "")
         return Hit(what, kind, token, normal)
+
+
+def _decoded_bytes(content: bytes) -> bytes:
+    """A text in UTF-8 and, behind it, the same with the signs that addresses write as `%E6` as they are."""
+    clear = content
+    for _ in range(_MOST_CODED):
+        before, clear = clear, unquote_to_bytes(clear)
+        if clear == before:
+            break
+    return content if clear == content else content + b"\n" + clear
+
+
+def _decoded(text: str) -> str:
+    for _ in range(_MOST_CODED):
+        before, text = text, unquote(text)
+        if text == before:
+            break
+    return text
 
 
 def _normal(text: str) -> str:
