@@ -166,6 +166,18 @@ def test_what_is_no_signal_is_refused_and_kept_and_stops_nothing(chain: Chain) -
     assert (first.source, first.store_id, first.properties["people"]) == ("mqtt", "s1", 2)
 
 
+def test_large_payloads_that_come_together_are_kept_in_parts(chain: Chain) -> None:
+    with chain.bridge():
+        wait(lambda: chain.comes("door-4", [0], 0))
+    before = len(chain.stored()[1])
+    large = [b"%d " % number + b"x" * 500_000 for number in range(20)]
+    chain.broker.publish("doors/s1/door-4/counter", large)
+    chain.signals([1], "door-4")
+    with chain.bridge():
+        wait(lambda: chain.holds("door-4", range(2)), within=20)
+    assert len(chain.stored()[1]) - before == len(large)
+
+
 def test_a_broker_that_asks_for_a_password_is_shown_it(tmp_path: Path, chain: Chain) -> None:
     word = tmp_path / "password"
     word.write_text("only tests know\n")

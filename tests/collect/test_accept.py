@@ -538,3 +538,10 @@ def test_lists_where_a_person_is_expected_are_no_way_around_the_depth() -> None:
     for _ in range(40):
         value = [value]
     assert refusal_of(track("Seen", properties={"receiver": value})).reason == "too_deep"
+
+
+@pytest.mark.parametrize("parts", [1, 20])
+def test_an_event_of_nothing_but_phones_is_refused_before_it_takes_long(parts: int) -> None:
+    numbers = [str(13800000000 + place) for place in range(2_000)]
+    texts = {f"t{part}": " ".join(numbers[part::parts]) for part in range(parts)}
+    assert refusal_of(track("Seen", properties=texts)).reason == "too_large"

@@ -124,6 +124,16 @@ def test_what_is_no_request_is_refused_whole(
     assert answer.json()["success"] is False
 
 
+def test_a_request_of_nothing_but_phones_is_kept(service: Running) -> None:
+    """It becomes nine times as long: each is a token, and a raw value for the vault."""
+    numbers = iter(range(13_800_000_000, 13_900_000_000))
+    batch = [
+        _track(f"p{place}", properties={"t": " ".join(str(next(numbers)) for _ in range(490))}) for place in range(80)
+    ]
+    answer = httpx.post(f"{service.url}/v1/batch", json={"batch": batch}, auth=(service.server_key, ""), timeout=30)
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 80)
+
+
 def test_packed_bodies_and_bodies_of_beacons_are_taken(service: Running) -> None:
     packed = gzip.compress(json.dumps({"batch": [_track("packed")]}).encode())
     headers = JSON | {"content-encoding": "gzip"}
@@ -209,6 +219,7 @@ def test_a_webhook_counts_when_it_is_signed_and_once(service: Running) -> None:
     assert sent(body, address="key_nobody").status_code == 401
     assert httpx.post(f"{service.url}/hooks/{key.id}", content=body).status_code == 401
     assert sent(b"no json").status_code == 400
+    assert sent(json.dumps({"batch": [1] * 2_501}).encode()).status_code == 413
 
 
 def test_a_slow_or_vanishing_client_disturbs_nobody(service: Running) -> None:

@@ -14,7 +14,7 @@ from shopkeeper.collect.device import device_messages
 from shopkeeper.collect.ga4 import ga4_messages
 from shopkeeper.collect.sensors import records_of, sensors_messages
 
-__all__ = ["EVENT_PATHS", "Brought", "UnreadableError", "brought", "shown_key"]
+__all__ = ["EVENT_PATHS", "MOST_EVENTS", "Brought", "UnreadableError", "brought", "shown_key"]
 
 _SINGLE = {
     "identify": "identify", "i": "identify", "track": "track", "t": "track", "page": "page", "p": "page",
@@ -25,7 +25,8 @@ _SENSORS, _GA4, _DEVICES = "/sa", "/mp/collect", "/v1/devices"
 EVENT_PATHS = (*(f"/v1/{name}" for name in (*_SINGLE, *_MANY)), _SENSORS, _GA4, _DEVICES)
 """The paths that take events by a write key."""
 
-_MOST_EVENTS = 2_500
+MOST_EVENTS = 2_500
+"""Of one request."""
 _PLAIN = (b"application/json", b"text/plain", b"application/x-www-form-urlencoded", b"")
 _IDS = frozenset({"userId", "anonymousId", "previousId", "messageId"})
 
@@ -81,7 +82,7 @@ def brought(path: str, headers: Mapping[bytes, bytes], query: bytes, raw: bytes)
         found = Brought(asked.get("writeKey"), _signals(raw))
     else:
         found = _segment(path.removeprefix("/v1/"), _object(raw), asked.get("writeKey"))
-    if len(found.messages) > _MOST_EVENTS:
+    if len(found.messages) > MOST_EVENTS:
         raise UnreadableError("too_many_events")
     return found
 

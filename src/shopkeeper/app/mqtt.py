@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -112,10 +112,11 @@ class Bridge:
 
     async def _kept(self, some: Sequence[_Brought], told: asyncio.Event) -> bool:
         """Has payloads kept, however long the log is away; False when it is told to stop before that."""
-        messages = [message for one in some for message in topic_messages(self._topics, one.topic, one.payload)]
-        for start in range(0, len(messages), _MOST_AT_ONCE):
-            if not await self._taken(messages[start : start + _MOST_AT_ONCE], told):
-                return False
+        for part in _parts(some):
+            messages = [message for one in part for message in topic_messages(self._topics, one.topic, one.payload)]
+            for start in range(0, len(messages), _MOST_AT_ONCE):
+                if not await self._taken(messages[start : start + _MOST_AT_ONCE], told):
+                    return False
         return True
 
     async def _taken(self, messages: Sequence[Any], told: asyncio.Event) -> bool:
@@ -174,6 +175,20 @@ class Bridge:
         self, _client: Client, _given: object, _flags: object, said: ReasonCode, _properties: Properties | None
     ) -> None:
         logger("mqtt").warning("the broker is away", reason=str(said))
+
+
+def _parts(some: Iterable[_Brought]) -> Iterator[list[_Brought]]:
+    """Payloads in parts that one batch of the log can hold: what is refused stands in it whole."""
+    part: list[_Brought] = []
+    size = 0
+    for one in some:
+        if part and size + len(one.payload) > _MOST_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(one)
+        size += len(one.payload)
+    if part:
+        yield part
 
 
 def run_bridge(shop: Shop) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from shopkeeper.collect import personal
 from shopkeeper.collect.personal import Keys, Rule, Treat, is_odd
-from shopkeeper.collect.scan import Hit, Scanner
+from shopkeeper.collect.scan import MOST_HITS, Hit, Scanner
 from shopkeeper.schema.event import Identifier
 from shopkeeper.storage.token import Tokens
 
@@ -80,8 +80,14 @@ class Cleaning:
     things: list[str] = field(default_factory=list, repr=False)
 
     def keep(self, kind: str, token: str, raw: str) -> None:
-        """Notes a raw value for the vault."""
+        """Notes a raw value for the vault.
+
+        Raises:
+            RefusedError: There are more than anybody's event has.
+        """
         self.personal[token] = kind, raw
+        if len(self.personal) > MOST_HITS:
+            raise RefusedError("too_large")
 
     def names_its_person(self) -> bool:
         """Whether the number of a thing is a phone that the event carries elsewhere too, as some tills do."""
@@ -121,6 +127,8 @@ class Cleaner:
         redacted, hits = self.scanner.redact(text, is_thing=is_thing and not cleaning.is_strict)
         if is_thing and not hits:
             cleaning.things.append(text)
+        if len(hits) > MOST_HITS:
+            raise RefusedError("too_large", path)
         self._note(hits, path, cleaning)
         return redacted
 

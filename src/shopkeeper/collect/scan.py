@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from urllib.parse import unquote, unquote_to_bytes
 
 import phonenumbers
@@ -16,7 +17,7 @@ import phonenumbers
 from shopkeeper.collect.spoken import digits_of, may_be_apart, may_be_spoken, may_hold_a_cue, spoken
 from shopkeeper.storage.token import Tokens
 
-__all__ = ["Hit", "Scanner"]
+__all__ = ["MOST_HITS", "Hit", "Scanner"]
 
 _DELETED = bytes([*b" -()\xe2\x80\xc2\xa0\xe3", *range(0x8B, 0x96)])
 _MAP = bytes(
@@ -28,6 +29,8 @@ _WIDE = re.compile(rb"\xef\xbc[\x90-\x99\xa0]|\xf0\x9d\x9f")  # full-width and m
 _SHORTEST = {"CN": 11, "US": 10, "CA": 10}
 _SHORTEST_ELSEWHERE = 8
 _LEAST = 6  # characters of the shortest e-mail there is
+MOST_HITS = 500
+"""So much may be found in a text or an event: finding more would take longer than anybody may make the door wait."""
 _MOST_CODED = 3  # times that an address may stand in an address
 
 _SIGNS = dict.fromkeys([*range(0x200B, 0x2010), 0x2060, 0xFEFF], None) | dict.fromkeys(
@@ -117,6 +120,8 @@ class Scanner:
     def redact(self, text: str, *, is_thing: bool = False) -> tuple[str, list[Hit]]:
         """Gives a text with tokens in place of what was found; untouched where nothing was.
 
+        After `MOST_HITS` nothing more is looked for: whoever calls does not take such a text.
+
         Args:
             text: Any text.
             is_thing: Whether its key names a thing (`order_id`, `sku`): then digits alone are the number of the thing
@@ -137,7 +142,7 @@ class Scanner:
 
     def _redacted(self, text: str, *, is_thing: bool) -> tuple[str, list[Hit]]:
         plain = text if text.isascii() else _normal(text)
-        spans = sorted(self._spans(plain, is_thing=is_thing))
+        spans = sorted(islice(self._spans(plain, is_thing=is_thing), MOST_HITS + 1))
         if not spans:
             return text, []
         # Signs that nobody asked to change stay, as long as what was found stands in both at the same place.

@@ -29,8 +29,8 @@ __all__ = [
     "text_of",
 ]
 
-MOST_BYTES: Final = 4 * 2**20
-"""A frame's content is at most so long."""
+MOST_BYTES: Final = 8 * 2**20
+"""A frame's content is at most so long: a request of phones alone becomes nine times as long as it came."""
 
 HEADER: Final = struct.Struct("!IQB")
 """Length of the content, number of the request, word."""

@@ -11,9 +11,9 @@ from urllib.parse import unquote
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from shopkeeper.app.brought import EVENT_PATHS, UnreadableError, brought, shown_key
+from shopkeeper.app.brought import EVENT_PATHS, MOST_EVENTS, UnreadableError, brought, shown_key
 from shopkeeper.app.collect import Reception, Sender
-from shopkeeper.base.errors import DataError, ForbiddenError, ShopkeeperError, UnavailableError
+from shopkeeper.base.errors import DataError, ForbiddenError, ShopkeeperError, UnavailableError, UsageError
 from shopkeeper.web.body import BodyError, read_body
 from shopkeeper.web.permit import COLLECT
 from shopkeeper.web.rate import RateLimit
@@ -69,6 +69,9 @@ class Collect:
             await _answer(send, _STATUS.get(error.reason, 400), _refused(error.reason))
         except UnavailableError as error:
             await _answer(send, 503, _refused("unavailable", error.own), retry_after=_RETRY_SECONDS)
+        except UsageError:
+            # Nobody can keep it, so sending it again would not help.
+            await _answer(send, 413, _refused("too_large"))
         except ShopkeeperError as error:
             await _answer(send, 500, _refused("failed", error.noted), retry_after=_RETRY_SECONDS)
 
@@ -112,6 +115,8 @@ class Collect:
             raise BodyError(401, error.own) from None
         except DataError as error:
             raise BodyError(400, error.own) from None
+        if len(messages) > MOST_EVENTS:
+            raise BodyError(413, "too_many_events")
         return await self._kept(sender, messages)
 
     async def _kept(self, sender: Sender, messages: list[Any], *, is_live: bool = True) -> bytes:
