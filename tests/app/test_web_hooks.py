@@ -17,6 +17,7 @@ from shopkeeper.storage.keys import Key
 from shopkeeper.storage.sealing import Sealing
 from shopkeeper.storage.state import State
 from shopkeeper.storage.state.live_segments import NewChange, Turn
+from shopkeeper.storage.state.web_hooks import HELD_FOR
 from shopkeeper.storage.web_hook import Door
 from tests.storage.test_web_hook import Receiver
 
@@ -85,12 +86,45 @@ def test_a_receiver_that_fails_is_tried_later_and_loses_nothing(state: State, re
     assert _send(state) == 0
     assert len(receiver.got) == 1, "a receiver that is down is not hammered"
     receiver.status = 204
-    assert _send(state) == 2
-    assert _send(state) == 0, "the first waits for its time"
-    assert _send(state, _NOW + timedelta(seconds=5)) == 1
+    assert _send(state) == 0, "the first waits for its time, and nothing overtakes it"
+    assert _send(state, _NOW + timedelta(seconds=5)) == 3
     ids = [headers["webhook-id"] for _, headers, _ in receiver.got]
-    assert ids == ["chg_1", "chg_2", "chg_3", "chg_1"]
+    assert ids == ["chg_1", "chg_1", "chg_2", "chg_3"]
     assert state.web_hooks.counts() == {("crm", "sent"): 3}
+
+
+def test_a_message_that_is_never_taken_holds_the_others_up_for_a_minute(state: State, receiver: Receiver) -> None:
+    _hook(state, receiver)
+    _change(state)
+    receiver.status, now = 400, _NOW
+    for _ in range(HELD_FOR):
+        assert _send(state, now) == 0
+        now += timedelta(seconds=40)
+    assert len(receiver.got) == HELD_FOR
+    _change(state, segment="other")
+    assert _send(state, now) == 0, "the first is due once more"
+    receiver.status = 200
+    assert _send(state, now) == 1
+    assert json.loads(receiver.got[-1][2])["data"]["segment"] == "other"
+
+
+def test_a_hook_of_which_many_wait_holds_no_other_up(state: State, receiver: Receiver) -> None:
+    _hook(state, receiver, "many")
+    _change(state, people=500)
+    state.segments.save("late", {"all": []}, label_en="b", label_zh="b", by="t", now=_NOW)
+    _hook(state, receiver, "few", ("late",))
+    _change(state, segment="late")
+    receiver.status = 500
+    assert _send(state) == 0
+    assert len(receiver.got) == 2, "one try of each"
+
+
+def test_nothing_is_sent_of_who_is_erased_while_others_are_sent(state: State, receiver: Receiver) -> None:
+    _hook(state, receiver)
+    _change(state, people=2)
+    receiver.answered = lambda: state.live_segments.erase(["p1"])
+    assert _send(state) == 1
+    assert len(receiver.got) == 1
 
 
 def test_a_message_taken_and_not_noted_comes_again_with_its_id(

@@ -3,9 +3,12 @@
 import base64
 import hashlib
 import hmac
+import socket
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,12 +28,14 @@ class Receiver:
 
     def __init__(self) -> None:
         self.status, self.got = 200, []
+        self.answered: Callable[[], object] = lambda: None
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.got.append((self.path, dict(self.headers), body))
+                receiver.answered()
                 self.send_response(receiver.status)
                 if receiver.status == 302:
                     self.send_header("location", "/elsewhere")
@@ -172,3 +177,27 @@ def _certificate(folder: Path, name: str) -> tuple[Path, tuple[str, str]]:
     form = serialization.PrivateFormat.PKCS8
     secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
     return certificate, (str(certificate), str(secret))
+
+
+def test_a_receiver_that_answers_a_letter_at_a_time_is_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ended = threading.Event()
+
+        def drip() -> None:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                while not ended.wait(0.02):
+                    connection.send(b"H")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        try:
+            with pytest.raises(UnavailableError):
+                Door(allow_loopback=True, seconds=0.3).send(
+                    f"http://127.0.0.1:{listening.getsockname()[1]}/", {}, b"{}"
+                )
+            assert time.monotonic() - began < 5
+        finally:
+            ended.set()
+            thread.join()

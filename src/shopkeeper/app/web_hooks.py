@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
@@ -37,7 +38,8 @@ ATTEMPTS = 14
 """How often a message is tried: the last time some ten hours after the first."""
 _FIRST, _LONGEST = timedelta(seconds=5), timedelta(hours=2)
 _SECRET_BYTES = 32
-_AT_ONCE = 200
+_AT_ONCE = 100
+_SLOW_SECONDS = 1.0
 _LONGEST_NAME = 100
 _PAUSED = "web_hooks.paused"
 
@@ -172,7 +174,8 @@ def wait_after(failures: int, random: Random) -> timedelta:
 def send_due(state: State, sealing: Sealing, door: Door, *, now: datetime, random: Random) -> int:
     """Sends what the outbox has due; a message that was sent and not noted, by a kill, is sent again with the same id.
 
-    Of a web hook that does not answer only the first message is tried.
+    Of a web hook that does not answer only the first message is tried, and one that answers slowly has its next one
+    sent after those of the others.
 
     Args:
         state: The state store.
@@ -188,8 +191,9 @@ def send_due(state: State, sealing: Sealing, door: Door, *, now: datetime, rando
     silent: set[str] = set()
     taken = 0
     for message in state.web_hooks.due(now, _AT_ONCE, but=_paused(state)):
-        if message.webhook not in hooks or message.webhook in silent:
+        if message.webhook not in hooks or message.webhook in silent or not state.web_hooks.is_waiting(message):
             continue
+        began = time.monotonic()
         try:
             _send(hooks[message.webhook], message, sealing, door, now)
         except UnavailableError as error:
@@ -201,6 +205,8 @@ def send_due(state: State, sealing: Sealing, door: Door, *, now: datetime, rando
         else:
             state.web_hooks.sent(message)
             taken += 1
+        if time.monotonic() - began > _SLOW_SECONDS:
+            silent.add(message.webhook)
     return taken
 
 

@@ -7,7 +7,9 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,7 +19,6 @@ __all__ = ["PORTS", "Door", "Resolve", "refuse_address", "signature"]
 
 PORTS = (443, 8443)
 """Ports that a web hook may go to."""
-_SECONDS = 10.0
 _OK = range(200, 300)
 # `is_global` lets forms of private IPv4 addresses pass that stand inside of IPv6 ones.
 _HIDDEN = tuple(ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
@@ -56,12 +57,14 @@ class Door:
         resolve: Gives the addresses of a host and port; the system's resolver by default.
         context: How TLS is spoken; the system's authorities by default.
         ports: Ports that may be spoken to.
+        seconds: So long a message may take, whole: a receiver may answer a letter at a time.
     """
 
     allow_loopback: bool = False
     resolve: Resolve | None = None
     context: ssl.SSLContext | None = None
     ports: tuple[int, ...] = PORTS
+    seconds: float = 10.0
 
     def check(self, url: str) -> SplitResult:
         """Gives the parts of an address that a web hook may have.
@@ -103,16 +106,23 @@ class Door:
         port = parts.port or (443 if is_tls else 80)
         address = self._address(host, port, is_local=self._is_local(parts))
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+        connection = http.client.HTTPConnection(host, port, timeout=self.seconds)
+        ends = threading.Timer(self.seconds, _cut, [connection])
+        ends.daemon = True
         try:
-            plain = socket.create_connection((address, port), timeout=_SECONDS)
-            context = self.context or ssl.create_default_context()
-            connection.sock = context.wrap_socket(plain, server_hostname=host) if is_tls else plain
+            connection.sock = plain = socket.create_connection((address, port), timeout=self.seconds)
+            ends.start()
+            if is_tls:
+                context = self.context or ssl.create_default_context()
+                secured = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+                connection.sock = secured
+                secured.do_handshake()
             connection.request("POST", path, body, headers)
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
             raise UnavailableError(f"the web hook was not taken: {type(error).__name__}") from error
         finally:
+            ends.cancel()
             connection.close()
         if status not in _OK:
             raise UnavailableError(f"the web hook was not taken: status {status}")
@@ -136,6 +146,11 @@ class Door:
         if not addresses:
             raise UnavailableError("the web hook was not taken: its host has no address")
         return addresses[0]
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    with suppress(OSError):
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _resolved(host: str, port: int) -> list[str]:

@@ -11,7 +11,10 @@ from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
 from shopkeeper.storage.state.live_segments import Change
 
-__all__ = ["Delivery", "Hook", "Hooks", "Waiting"]
+__all__ = ["HELD_FOR", "Delivery", "Hook", "Hooks", "Waiting"]
+
+HELD_FOR = 4
+"""After so many tries of a message those behind it go on without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +129,44 @@ class Hooks:
                 raise MissingError(f"there is no web hook '{name}'")
 
     def due(self, now: datetime, most: int, but: Collection[str] = ()) -> list[Waiting]:
-        """Gives messages that are to be sent by now, in the order of the stream; none of the web hooks `but`."""
+        """Gives messages that are to be sent by now, in the order of the stream; none of the web hooks `but`.
+
+        A web hook rests as long as a message of it that was not taken waits for its next try, so that those behind it
+        do not overtake it; after `HELD_FOR` tries they do.
+
+        Args:
+            now: The present instant.
+            most: At most so many of each web hook: one of which many wait holds up no other.
+            but: The web hooks that are left out.
+        """
         outbox, changes = tables.webhook_outbox, tables.segment_changes
+        waiting = outbox.c.state == "waiting"
+        resting = select(outbox.c.webhook).where(
+            waiting, outbox.c.next_at > now, outbox.c.attempts.between(1, HELD_FOR)
+        )
+        place = func.row_number().over(partition_by=outbox.c.webhook, order_by=outbox.c.seq)
+        ready = (
+            select(outbox.c.webhook, outbox.c.attempts, outbox.c.seq, place.label("place"))
+            .where(waiting, outbox.c.next_at <= now)
+            .where(outbox.c.webhook.not_in(list(but)), outbox.c.webhook.not_in(resting))
+            .subquery()
+        )
         query = (
-            select(outbox.c.webhook, outbox.c.attempts, changes)
-            .join(changes, changes.c.seq == outbox.c.seq)
-            .where(outbox.c.state == "waiting", outbox.c.next_at <= now, outbox.c.webhook.not_in(list(but)))
-            .order_by(outbox.c.seq, outbox.c.webhook)
-            .limit(most)
+            select(ready.c.webhook, ready.c.attempts, changes)
+            .join(changes, changes.c.seq == ready.c.seq)
+            .where(ready.c.place <= most)
+            .order_by(ready.c.seq, ready.c.webhook)
         )
         with self._database.read() as connection:
             found = [dict(row) for row in connection.execute(query).mappings()]
         return [Waiting(row.pop("webhook"), row.pop("attempts"), Change(**row)) for row in found]
+
+    def is_waiting(self, message: Waiting) -> bool:
+        """Whether a message still waits: its person may have been erased since it was read, or its web hook removed."""
+        outbox = tables.webhook_outbox
+        query = select(outbox.c.state).where(outbox.c.webhook == message.webhook, outbox.c.seq == message.change.seq)
+        with self._database.read() as connection:
+            return connection.scalar(query) == "waiting"
 
     def sent(self, message: Waiting) -> None:
         """Notes that a message was taken."""
