@@ -33,7 +33,8 @@ def test_a_refused_event_is_taken_in_after_the_plan_was_mended_and_once(
 ) -> None:
     folder = tmp_path / "shop"
     with init(folder, {"engine.memory_limit": "500MB"}) as shop:
-        _, key = create_key(shop, ["collect"], source="app")
+        _, key = create_key(shop, ["collect"], source="app", user_kind="member_no")
+        member = shop.tokens.token("member_no", "u1")
     plan = folder / "tracking.toml"
     plan.write_text(STRICT)
     settings = {"SHOPKEEPER_COLLECT__LOAD_SECONDS": "0.5", "SHOPKEEPER_SCHEDULE__ENABLED": "false"}
@@ -47,6 +48,8 @@ def test_a_refused_event_is_taken_in_after_the_plan_was_mended_and_once(
         assert _replayed(folder, capsys) == {"received": 1, "stored": 1, "duplicate": 0, "refused": 0}
         assert _replayed(folder, capsys) == {"received": 0, "stored": 0, "duplicate": 0, "refused": 0}
         _wait_until(lambda: _names(folder) == ["Wheel Spun"])
+    with open_shop(folder) as shop:
+        assert shop.query("SELECT user_id FROM event").fetchall() == [(member,)]
 
 
 def _refused(folder: Path) -> list[str]:

@@ -301,6 +301,20 @@ def test_a_run_that_was_under_way_brings_nobody_back(shop: Shop) -> None:
     assert found_in(shop.folder) == set()
 
 
+def test_a_run_during_which_somebody_was_erased_at_once_leaves_nothing_of_them(shop: Shop) -> None:
+    """The console erases without waiting for who reads."""
+    row = {"segment": "s", "person_id": PERSON, "entered_at": datetime(2026, 2, 8, tzinfo=UTC)}
+
+    def meanwhile(name: str, _place: int, _of: int) -> None:
+        if name == "profile":
+            forget(shop, PERSON, by="ann", wait=NO_WAIT)
+            warehouse.append_rows(shop.lake, shop.duckdb, "segment_member", filled("segment_member", [row]))
+
+    run(shop, until="profile", as_of=date(2026, 2, 8), force=True, progress=meanwhile)
+    shop.state.close()
+    assert found_in(shop.folder) == set()
+
+
 def test_what_the_worker_was_at_brings_nobody_back(shop: Shop) -> None:
     """Live segments follow a run, and the vault takes what was refused, while an erasure is under way."""
     at = datetime(2026, 2, 8, tzinfo=UTC)

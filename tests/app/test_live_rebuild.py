@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from shopkeeper.app.consent_log import ConsentKeeper
-from shopkeeper.app.event_log import LOG_FILE, made_through
+from shopkeeper.app.event_log import LOG_FILE, begins_behind, made_through
 from shopkeeper.app.ingest import Loader
 from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for, rebuild
 from shopkeeper.app.live_rebuild import is_lost, rebuild_live
@@ -165,9 +165,13 @@ def test_where_the_log_itself_is_lost_no_offset_is_given_twice_and_the_lake_give
     with LogReader(file) as log:
         end = log.end()
     assert made_through(shop) == end
+    assert begins_behind(shop) == 0
     for left in shop.folder.glob(f"{LOG_FILE}*"):
         left.unlink()
-    with SqliteLog(file, behind=made_through(shop)) as log:
+    assert begins_behind(shop) == end
+    SqliteLog(file).close()  # killed before it was put behind what was made of the one before
+    assert begins_behind(shop) == end
+    with SqliteLog(file, behind=begins_behind(shop)) as log:
         done = rebuild_live(shop)
         assert (done.of_lake, done.of_log, done.missing) == (1_200, 0, 0)
         assert contents(shop.folder) == was.records

@@ -96,6 +96,10 @@ def test_a_reason_unmasks_for_who_may(role: str, shop: Shop, served: str) -> Non
             assert client.post("/people/till:7/unmask", data={"reason": " "}, headers=headers).status_code == 400
             short = client.post("/api/v1/persons/till:7/unmask", json={"reason": "x"}, headers=headers)
             assert short.status_code == 422
+            # What an erasure cannot reach names nobody.
+            client.post("/people/till:7/unmask", data={"reason": f"{PHONE} calls back"}, headers=headers)
+            (row,) = [row for row in shop.state.audit.newest(limit=2) if row.what == "person.reveal"]
+            assert row.detail == {"reason": f"{shop.tokens.token('phone', PHONE)} calls back"}
 
 
 _RIGHT: dict[str, dict[str, object]] = {

@@ -96,11 +96,12 @@ def test_the_api_gives_and_withdraws_with_the_same_call(client: httpx.Client, sh
         body = {"person_id": PERSON, "purpose": "marketing", "channel": "email", "text_version": "v3", **more}
         return client.post("/api/v1/consents", json=body, headers=headers)
 
-    assert say(granted=True, message_id="m1", evidence={"form": "7"}).json()["granted"] is True
+    evidence = {"form": "7", "call": "13812345678"}
+    assert say(granted=True, message_id="m1", evidence=evidence).json()["granted"] is True
     assert say(granted=True, message_id="m1").status_code == 200
     found = client.get("/api/v1/consents", params={"person_id": PERSON}).json()
     assert [(each["channel"], each["text_version"], each["evidence"]) for each in found["changes"]] == [
-        ("email", "v3", {"form": "7"})
+        ("email", "v3", evidence | {"call": shop.tokens.token("phone", "13812345678")})
     ]
     assert granted(shop, "email")
     assert say(granted=False).status_code == 200

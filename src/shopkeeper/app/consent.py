@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
+from shopkeeper.app.said import without_identifiers
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_person, mark_of, records_of
 from shopkeeper.base.errors import UsageError
@@ -152,7 +153,7 @@ def change_consent(
         now=at,
         text_version=version,
         text_language=text_language or shop.settings.chain.language,
-        evidence=evidence,
+        evidence={name: without_identifiers(shop, said) for name, said in (evidence or {}).items()},
         message_id=message_id,
     )
     what = "consent.give" if granted else "consent.withdraw"

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from shopkeeper.app.lake_erasure import drop_bodies, erase_from_lake
+from shopkeeper.app.shop import Shop
 from shopkeeper.app.traces import barred_person
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.collect.people import subject
@@ -21,7 +22,7 @@ from shopkeeper.storage.keys import read_keys
 from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.token import Tokens
 
-__all__ = ["Erased", "erase_again"]
+__all__ = ["Erased", "erase_again", "erase_late"]
 
 _AT_ONCE = 100_000
 
@@ -79,6 +80,18 @@ def erase_again(
     _, gone = erase_from_lake(lake, engine, traces)
     remove_files(gone, wait=timedelta(0))
     return Erased(frozenset(traces.person_ids), folder)
+
+
+def erase_late(shop: Shop) -> int:
+    """Takes everybody who bears a tombstone out of the lake once more: what was under way may have brought them back.
+
+    Returns:
+        How many rows were touched.
+    """
+    traces = _traces(shop.lake, shop.duckdb, shop.vault)
+    counts, gone = erase_from_lake(shop.lake, shop.duckdb, traces, states_of_all=False)
+    remove_files(gone, wait=timedelta(0))
+    return counts.total()
 
 
 def _traces(lake: Lake, engine: DuckDBEngine, vault: Vault) -> Traces:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from shopkeeper.app.consent_log import READER as CONSENT
 from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.safe_keep import READER as VAULT
 from shopkeeper.app.shop import Shop
+from shopkeeper.base.errors import MissingError
 from shopkeeper.storage.consumed import consumed
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.log import Erasure
@@ -25,6 +26,7 @@ from shopkeeper.storage.log_sqlite import SqliteLog
 __all__ = [
     "LOG_FILE",
     "LogChange",
+    "begins_behind",
     "change_log",
     "client_of",
     "is_written",
@@ -60,9 +62,18 @@ def write_log(shop: Shop) -> None:
         StorageError: The disk failed; what was acknowledged is durable.
     """
     file = shop.folder / LOG_FILE
-    behind = 0 if file.exists() else made_through(shop)
+    behind = begins_behind(shop)
     shop.close()
     run_log(file, socket_of(file), opened=partial(SqliteLog, behind=behind))
+
+
+def begins_behind(shop: Shop) -> int:
+    """The position that a log must begin behind which is not there, or whose making was cut short; 0 for any other."""
+    try:
+        with reader_of(shop) as log:
+            return 0 if log.end() else made_through(shop)
+    except MissingError:
+        return made_through(shop)
 
 
 def noted_positions(shop: Shop) -> list[int]:
@@ -74,9 +85,8 @@ def made_through(shop: Shop) -> int:
     """The furthest position that anything was made of; a restore brings that, and no log."""
     file = shop.folder / LIVE_FILE
     lived = 0
-    if file.exists():
-        with closing(LiveStore(file, reads_only=True)) as live:
-            lived = live.position()
+    with suppress(MissingError), closing(LiveStore(file, reads_only=True)) as live:
+        lived = live.position()
     return max(lived, consumed(shop.lake, "event"), *noted_positions(shop))
 
 

@@ -76,9 +76,11 @@ def replay_some(
     statuses: Counter[Status] = Counter()
     reasons: Counter[str] = Counter()
     settled: list[str] = []
-    browsers = {key.source for key in list_keys(shop) if key.is_browser} - {
-        key.source for key in list_keys(shop) if not key.is_browser
-    }
+    keys = list_keys(shop)
+    browsers = {key.source for key in keys if key.is_browser} - {key.source for key in keys if not key.is_browser}
+    # Of several keys the newest says what user ids are, and one that was revoked only where no other does.
+    by_weight = sorted(keys, key=lambda key: (key.revoked_at is None, key.created_at))
+    kinds = {key.source: key.user_kind for key in by_weight}
     plan = read_shop_plan(shop.folder)
 
     async def send() -> None:
@@ -90,6 +92,7 @@ def replay_some(
                     shop.tokens,
                     each.refused_at,
                     is_browser=each.source in browsers,
+                    user_kind=kinds.get(each.source, "user"),
                     plan=plan,
                     currency=shop.settings.chain.currency,
                     is_live=False,

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from shopkeeper.app.changed import LINES, days_to_redo, has_other_records, others, people_to_redo
 from shopkeeper.app.cuts import KINDS, keep_filed
+from shopkeeper.app.erased import erase_late
 from shopkeeper.app.log import noted
 from shopkeeper.app.map_seed import seed
 from shopkeeper.app.plan import Plan
@@ -100,6 +101,7 @@ def run(
     record = shop.state.runs.start(as_of=day, engine=shop.engine.name, by=by, now=now(shop))
     reports = []
     plan: Plan | None = None
+    erased = shop.vault.tombstones
     try:
         for place, plan in enumerate(ordered, start=1):
             if progress:
@@ -112,6 +114,9 @@ def run(
             )
             reports.append(done)
         plan = None
+        if shop.vault.tombstones != erased:
+            # Somebody was erased meanwhile, and a step may have written what it had read before.
+            erase_late(shop)
         if not steps and until is None:
             refresh_serving(shop)
     except Exception as error:

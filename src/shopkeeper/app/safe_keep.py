@@ -44,7 +44,7 @@ class SafeKeeper:
     def _of_erased(self, bodies: Sequence[tuple[str, bytes]]) -> set[str]:
         """The refused messages of who was erased and sends again."""
         vault = self._shop.vault
-        if not bodies or not vault.has_tombstones:
+        if not bodies or not vault.tombstones:
             return set()
         named = {refused_id: named_in(body, self._shop.tokens) for refused_id, body in bodies}
         gone = vault.tombstoned(tokens=set().union(*named.values()))

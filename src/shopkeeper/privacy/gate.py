@@ -69,8 +69,8 @@ class Gate:
 
         Service and entitlement messages need no consent and are never withheld for the want of it (DESIGN.md section
         1, principle 5); marketing goes only to who agreed for this purpose on this channel. What a machine chose from
-        a person's data is withheld from whoever does not want that, service apart; the same person may still get what
-        everybody gets.
+        a person's data is withheld from whoever does not want that, these two apart; the same person may still get
+        what everybody gets.
 
         Args:
             recipient: Whom it is for.

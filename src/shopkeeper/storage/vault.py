@@ -205,9 +205,9 @@ class Vault:
         return self._tombstones.known(tokens) | {marks[mark] for mark in self._tombstones.known(marks)}
 
     @property
-    def has_tombstones(self) -> bool:
-        """Whether anybody was ever erased."""
-        return bool(self._tombstones.current())
+    def tombstones(self) -> int:
+        """How many names bear a tombstone: another number, and somebody was erased since."""
+        return len(self._tombstones.current())
 
     def bar(self, *, subjects: Iterable[str] = (), tokens: Iterable[str] = ()) -> None:
         """Notes tombstones of what the vault itself may hold nothing of, such as a person's id or an anonymous one."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from shopkeeper.app.pages.reading import rows
 from shopkeeper.app.pages.seen import must_see
 from shopkeeper.app.person_now import record_parts
+from shopkeeper.app.said import without_identifiers
 from shopkeeper.app.shop import Shop
 from shopkeeper.app.traces import mark_of
 from shopkeeper.app.visitor import Scope
@@ -53,7 +54,7 @@ def revealed_fields(
         shop.state.audit,
         _subjects(shop, person_id),
         mark=mark_of(shop, person_id),
-        reason=reason,
+        reason=without_identifiers(shop, reason),
         by=by,
         now=now,
         origin=origin,

@@ -7,6 +7,7 @@ from typing import Any
 
 from shopkeeper.app.event_replay import Chosen, Place, Replayed, replay_some
 from shopkeeper.app.pages.reading import rows
+from shopkeeper.app.said import without_identifiers
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import MissingError
 from shopkeeper.collect.masked import masked_message
@@ -159,7 +160,8 @@ def revealed_event(
         UsageError: There is no reason.
     """
     refused_event(shop, refused_id)
-    body = revealed_body(shop.vault, shop.state.audit, refused_id, reason=reason, by=by, now=now, origin=origin)
+    why = without_identifiers(shop, reason)
+    body = revealed_body(shop.vault, shop.state.audit, refused_id, reason=why, by=by, now=now, origin=origin)
     return None if body is None else _written(body, is_masked=False)
 
 
