@@ -73,6 +73,27 @@ def test_every_unsafe_route_refuses_another_origin(routes: list[APIRoute], clien
                 assert answer.status_code == 403, route.path
 
 
+def test_every_number_that_a_request_may_carry_has_an_end(routes: list[APIRoute]) -> None:
+    """A larger one than a column holds is refused as such, not by the database."""
+    asked = [
+        (route.path, each) for route in routes for each in (*route.dependant.query_params, *route.dependant.body_params)
+    ]
+    numbers = [(path, each) for path, each in asked if each.field_info.annotation in (int, int | None)]
+    assert len(numbers) > 8
+    ends = ("lt", "le")
+    endless = [
+        (path, each.name)
+        for path, each in numbers
+        if not any(hasattr(said, end) for said in each.field_info.metadata for end in ends)
+    ]
+    assert endless == []
+
+
+def test_digits_that_no_program_reads_are_no_number(client: httpx.Client) -> None:
+    answer = post(client, "/keys", {"name": "x", "scopes": "report.read", "days": "²"}, form="/keys")
+    assert answer.status_code == 422
+
+
 def test_a_browser_that_says_cross_site_is_refused(client: httpx.Client) -> None:
     headers = {"origin": str(client.base_url).rstrip("/"), "sec-fetch-site": "cross-site"}
     answer = client.post("/sign-out", data={"csrf": token(client, "/people")}, headers=headers)
@@ -158,3 +179,21 @@ def test_the_next_page_is_always_ours(visitor: httpx.Client) -> None:
         visitor.cookies.delete("shopkeeper_session")
     answer = post(visitor, "/sign-in", {**given, "next": "/people?stage=new"}, form="/sign-in")
     assert answer.headers["location"] == "/people?stage=new"
+
+
+def test_the_log_says_where_something_failed_and_not_of_whom(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    app = create_app(shop)
+
+    @app.get("/broken/{person_id}")
+    def broken(person_id: str) -> None:
+        raise ValueError(person_id)
+
+    async def asked() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.get("/broken/13812345678")
+
+    assert in_own_loop(asked()).status_code == 500
+    said = "".join(capsys.readouterr())
+    assert "/broken/{person_id}" in said
+    assert "13812345678" not in said

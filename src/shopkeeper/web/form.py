@@ -13,10 +13,11 @@ from shopkeeper.base.errors import Fault, FaultsError, UsageError
 from shopkeeper.web.csrf import FIELD
 from shopkeeper.web.file_form import FILE_PATH, drop_file, file_form
 
-__all__ = ["Takes", "known_fields", "only", "takes"]
+__all__ = ["Takes", "is_count", "known_fields", "only", "takes"]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PROGRAMS = "/api/"
+_DIGITS = 10
 
 
 class Takes:
@@ -70,6 +71,11 @@ def only(form: FormData, names: Iterable[str], prefixes: Iterable[str] = ()) -> 
     if unknown:
         faults = [Fault(name, "this form has no such field", "表单没有这个字段") for name in unknown]
         raise FaultsError("the form", faults, chinese="表单", next_step="reload the page")
+
+
+def is_count(text: str) -> bool:
+    """Whether a text is a number that a column can hold, in the digits that a program reads."""
+    return text.isascii() and text.isdigit() and len(text) < _DIGITS
 
 
 async def _form(request: Request) -> FormData:

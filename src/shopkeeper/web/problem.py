@@ -108,13 +108,18 @@ def _shopkeeper_error(request: Request, error: Exception) -> Response:
     if isinstance(error, SignInNeededError) and not request.url.path.startswith(_PROGRAM_PATHS):
         return _to_sign_in(request)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error("failed", path=request.url.path, error=type(error).__name__)
+        _log.error("failed", route=_route(request), error=type(error).__name__)
     language = _language(request)
     faults = getattr(error, "faults", ())
     errors = [{"path": fault.path, "message": fault.said(language)} for fault in faults]
     detail = error.said(language) if isinstance(error, FaultsError) else error.message
     more = {"next": error.next_step} if error.next_step else {}
     return _answer(request, status, detail.strip(), errors, **more)
+
+
+def _route(request: Request) -> str:
+    """The route of a request for the log: its path may name somebody."""
+    return str(getattr(request.scope.get("route"), "path", "other"))
 
 
 def _language(request: Request) -> str:
@@ -151,7 +156,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 def _unexpected(request: Request, error: Exception) -> Response:
     reference = new_id("err")
-    _log.error("failed unexpectedly", path=request.url.path, error=type(error).__name__, reference=reference)
+    _log.error("failed unexpectedly", route=_route(request), error=type(error).__name__, reference=reference)
     answer = _answer(request, 500, "something went wrong on our side", reference=reference)
     # This handler stands outside of every middleware.
     secured(answer.headers, request.url.scheme)

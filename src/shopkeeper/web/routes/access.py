@@ -11,6 +11,7 @@ from shopkeeper.app.audit import audit_page, verify_audit
 from shopkeeper.app.hook import hook_secret
 from shopkeeper.base.errors import StorageError, UsageError
 from shopkeeper.base.permission import PERMISSIONS
+from shopkeeper.web.form import is_count
 from shopkeeper.web.permit import COLLECT, may
 from shopkeeper.web.render import page, words_language
 from shopkeeper.web.signed_in import SignedIn
@@ -39,7 +40,7 @@ def key_create(
     days: Annotated[str, Form(max_length=6)] = "",
 ) -> Response:
     """Makes a key and shows it, once."""
-    if days and not (days.isdigit() and int(days)):
+    if days and not (is_count(days) and int(days)):
         return _keys(request, 422, error=UsageError(f"'{days}' is no number of days"))
     try:
         key, secret = create_key(
@@ -66,7 +67,9 @@ def key_revoke(request: Request, visitor: SignedIn, key_id: str, csrf: Annotated
 
 
 @router.get("/audit", dependencies=[may("audit.read")])
-def audit(request: Request, _visitor: SignedIn, before: Annotated[int | None, Query(ge=1)] = None) -> Response:
+def audit(
+    request: Request, _visitor: SignedIn, before: Annotated[int | None, Query(ge=1, lt=2**63)] = None
+) -> Response:
     """The audit log, the newest first."""
     rows = audit_page(request.app.state.shop, before=before, limit=_ROWS)
     return page(request, "audit.html", rows=rows, older=rows[-1].seq if len(rows) == _ROWS else None, chain=None)

@@ -15,7 +15,7 @@ from shopkeeper.app.pages.coverage import coverage_page
 from shopkeeper.app.pages.lifecycle import SPANS, CutSet, Moves, balance, cut_sets, moves
 from shopkeeper.base.errors import ConflictError, FaultsError, MissingError
 from shopkeeper.web.csrf import FIELD
-from shopkeeper.web.form import only, takes
+from shopkeeper.web.form import is_count, only, takes
 from shopkeeper.web.language import N_
 from shopkeeper.web.permit import may
 from shopkeeper.web.render import page, words_language, words_of
@@ -44,13 +44,14 @@ CUT_POINTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 """What each cut-point is called and what its number counts, marked for the catalogue."""
 
+_Days = Annotated[int, Query(ge=-1, lt=100_000)]
 _OF_A_SET = ("kind", "expected")
 _FORM = takes(*_OF_A_SET, *CUT_POINTS)
 
 
 @router.get("/lifecycle", dependencies=[may("people.overview")])
 def lifecycle_page(
-    request: Request, _visitor: SignedIn, days: int = 30, store: Annotated[str, Query(max_length=100)] = ""
+    request: Request, _visitor: SignedIn, days: _Days = 30, store: Annotated[str, Query(max_length=100)] = ""
 ) -> Response:
     """The balance by store and time scale, and the cut-points with their versions."""
     return _lifecycle(request, days=days, store=store.strip())
@@ -76,7 +77,7 @@ def lifecycle_back(
     visitor: SignedIn,
     csrf: Annotated[str, Form()],
     kind: Annotated[str, Form()],
-    version: Annotated[int, Form()],
+    version: Annotated[int, Form(ge=1, lt=2**31)],
 ) -> Response:
     """Saves an earlier version's cut-points as the next version."""
     del csrf  # the guard has checked it
@@ -85,7 +86,7 @@ def lifecycle_back(
 
 
 @router.get("/coverage", dependencies=[may("people.overview")])
-def coverage(request: Request, _visitor: SignedIn, days: int = 365) -> Response:
+def coverage(request: Request, _visitor: SignedIn, days: _Days = 365) -> Response:
     """Members' share of sales and tickets by store, channel and hour."""
     found = coverage_page(request.app.state.shop, days)
     return page(request, "coverage.html", found=found, days=days, spans=COVERAGE_SPANS)
@@ -117,7 +118,7 @@ def _saved(request: Request, form: FormData, by: str) -> Response:
             kind,
             values,
             by=by,
-            expected=int(expected) if isinstance(expected, str) and expected.isdigit() else None,
+            expected=int(expected) if isinstance(expected, str) and is_count(expected) else None,
             now=request.app.state.clock(),
         )
     except FaultsError as error:

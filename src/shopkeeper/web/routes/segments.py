@@ -27,7 +27,7 @@ from shopkeeper.app.pages.segments import (
 from shopkeeper.base.errors import ConflictError, FaultsError, UsageError
 from shopkeeper.web.builder_form import PREFIX, Words, audience_fields
 from shopkeeper.web.chart import MatrixChart
-from shopkeeper.web.form import takes
+from shopkeeper.web.form import is_count, takes
 from shopkeeper.web.permit import may
 from shopkeeper.web.render import figures_of, page, words_of
 from shopkeeper.web.signed_in import SignedIn
@@ -110,7 +110,7 @@ def segment(request: Request, _visitor: SignedIn, name: str) -> Response:
 
 @router.get("/{name}/edit", dependencies=[may("segments.write")])
 def segment_edit(
-    request: Request, _visitor: SignedIn, name: str, version: Annotated[int | None, Query(ge=1)] = None
+    request: Request, _visitor: SignedIn, name: str, version: Annotated[int | None, Query(ge=1, lt=2**31)] = None
 ) -> Response:
     """The builder for a segment that is there, or begun from an older version of it."""
     versions = request.app.state.shop.state.segments
@@ -139,7 +139,11 @@ def segment_restore(request: Request, visitor: SignedIn, name: str, csrf: Annota
 
 @router.post("/{name}/back", dependencies=[may("segments.write")])
 def segment_back(
-    request: Request, visitor: SignedIn, name: str, csrf: Annotated[str, Form()], version: Annotated[int, Form()]
+    request: Request,
+    visitor: SignedIn,
+    name: str,
+    csrf: Annotated[str, Form()],
+    version: Annotated[int, Form(ge=1, lt=2**31)],
 ) -> Response:
     """Saves an earlier version as the next one."""
     del csrf  # the guard has checked it
@@ -195,7 +199,7 @@ def _saved(request: Request, form: FormData, by: str) -> Response:
             **labels,
             by=by,
             now=request.app.state.clock(),
-            expected=int(expected) if expected.isdigit() else None,
+            expected=int(expected) if is_count(expected) else None,
         )
     except (FaultsError, ConflictError, UsageError) as error:
         language = figures_of(request).language
