@@ -1,10 +1,12 @@
 """The log: for people or as JSON, on standard error, and nothing personal whoever passes it."""
 
+import io
 import json
+import logging
 
 import pytest
 
-from shopkeeper.app.log import PRIVATE_KEYS, configure_log, logger
+from shopkeeper.app.log import PRIVATE_KEYS, WithoutWords, configure_log, logger
 from shopkeeper.base.settings import LogSettings
 
 
@@ -43,3 +45,20 @@ def test_a_private_key_never_shows_its_value(key: str, form: str, capsys: pytest
     said = capsys.readouterr().err
     assert "13812345678" not in said
     assert "row 3" in said
+
+
+def test_the_log_of_the_server_says_what_failed_without_its_words() -> None:
+    written = io.StringIO()
+    server = logging.getLogger("tests.server")
+    server.propagate = False
+    server.addHandler(logging.StreamHandler(written))
+    server.addFilter(WithoutWords())
+    try:
+        int("13812345678 is no number")
+    except ValueError:
+        server.exception("Exception in ASGI application\n")
+    server.warning("Shutting down %s", "now")
+    said = written.getvalue()
+    assert said.splitlines()[0].startswith("Exception in ASGI application: ValueError in test_log.py, line ")
+    assert "13812345678" not in said
+    assert said.splitlines()[1:] == ["Shutting down now"]

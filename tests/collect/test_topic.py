@@ -1,11 +1,17 @@
 """Topics of a broker, and what becomes of their payloads."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from shopkeeper.base.errors import UsageError
+from shopkeeper.collect.accept import accept
+from shopkeeper.collect.door import Door
 from shopkeeper.collect.topic import Topic, topic_messages
+from shopkeeper.storage.keys import Key
+from shopkeeper.storage.log import Refusal
+from shopkeeper.storage.token import Tokens
 
 DOORS = Topic("stores/{store_id}/{device_id}/{kind}")
 
@@ -69,3 +75,18 @@ def test_what_is_no_signal_is_given_whole() -> None:
     assert _told("stores/s1/door-1/counter", b"\xff\xfe") == ["base64://4="]
     assert _told("stores/s1/door-1/counter", 7) == [7]
     assert _told("stores/s1/door-1/counter", b" ") == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"type": "identify", "userId": "m1", "traits": {"phone": "13812345678"}, "kind": "x", "sequence": 1},
+        {"type": "track", "event": "Consent Given", "userId": "m1", "kind": None, "time": 1},
+    ],
+)
+def test_a_device_says_nothing_in_the_name_of_a_shop(payload: dict[str, object]) -> None:
+    (message,) = _told("stores/s1/d1/gate", payload)
+    tokens = Tokens(Key(b"k" * 32), "CN")
+    (item,) = accept([message], Door("mqtt", tokens, datetime(2026, 1, 1, tzinfo=UTC))).items
+    assert isinstance(item, Refusal)
+    assert item.reason == "no_type"

@@ -59,3 +59,22 @@ def test_the_route_and_the_short_way_answer_alike(shop: Shop) -> None:
         assert (one.status_code, other.status_code) == (status, status), (method, path)
         if status != 405:  # the router says that by itself
             assert one.content == other.content, (method, path)
+
+
+def test_what_nobody_foresaw_is_answered_and_not_quoted(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> object:
+        raise ValueError("13812345678")
+
+    async def asked() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(shop)), base_url="http://x") as client:
+            return await client.post("/v1/track", content=b"{}", headers={"content-type": "application/json"})
+
+    monkeypatch.setattr("shopkeeper.web.collect.brought", broken)
+    answer = in_own_loop(asked())
+    assert (answer.status_code, answer.json()) == (500, {"success": False, "reason": "failed"})
+    assert answer.headers["retry-after"]
+    said = "".join(capsys.readouterr())
+    assert "ValueError in test_event_routes.py" in said
+    assert "13812345678" not in said

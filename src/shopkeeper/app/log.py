@@ -11,7 +11,7 @@ import structlog
 from shopkeeper.base.errors import ShopkeeperError
 from shopkeeper.base.settings import LogSettings
 
-__all__ = ["PRIVATE_KEYS", "configure_log", "logger", "noted"]
+__all__ = ["PRIVATE_KEYS", "WithoutWords", "configure_log", "logger", "noted"]
 
 PRIVATE_KEYS = frozenset(
     {"phone", "email", "name", "address", "identifier", "raw", "value", "body", "password", "token", "key", "cookie"}
@@ -47,7 +47,19 @@ def logger(room: str) -> Any:
     return structlog.get_logger(room=room)
 
 
-def noted(error: Exception) -> str:
+class WithoutWords(logging.Filter):
+    """Has another's logger say what failed and where, without the words of the error, which may quote what it met."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets everything pass, changed."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            record.msg, record.args = f"{record.getMessage().strip()}: {noted(error)}", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def noted(error: BaseException) -> str:
     """What the log and the records keep of an error: no words of a foreign one, which may quote the row it met."""
     if isinstance(error, ShopkeeperError):
         return error.noted

@@ -1,5 +1,6 @@
 """`shopkeeper serve`: the console, the API, the log and the worker as one; `web`, `worker` and `log` alone."""
 
+import logging
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from shopkeeper.app.broker import check_bridge
 from shopkeeper.app.event_log import is_written, write_log
+from shopkeeper.app.log import WithoutWords
 from shopkeeper.app.processes import Part, Service, end_with_parent
 from shopkeeper.app.shop import Shop
 from shopkeeper.app.worker import work
@@ -103,6 +105,7 @@ def web_command(shop: Shop, *, host: str | None, port: int | None, fd: int | Non
         create_app(shop), log_level="warning", access_log=False, server_header=False, date_header=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS, limit_concurrency=_AT_ONCE, **options,
     )  # fmt: skip
+    logging.getLogger("uvicorn.error").addFilter(WithoutWords())
     uvicorn.Server(config).run()
 
 

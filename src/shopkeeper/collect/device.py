@@ -32,7 +32,8 @@ def device_messages(signal: Any) -> list[Any]:
     if kind == "shelf":
         picked = signal.get("action") == "picked"
         return [_message(signal, "Product Picked Up" if picked else "Shelf Viewed", _some(signal, _SHELF))]
-    return [signal]
+    # A device may tell of itself alone: what is a message already, such as an order, is refused whole.
+    return [{"signal": signal} if isinstance(signal, dict) and "type" in signal else signal]
 
 
 def _counted(signal: dict[str, Any]) -> list[Any]:

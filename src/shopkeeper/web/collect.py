@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from shopkeeper.app.brought import EVENT_PATHS, MOST_EVENTS, UnreadableError, brought, shown_key
 from shopkeeper.app.collect import Reception, Sender
+from shopkeeper.app.log import logger, noted
 from shopkeeper.base.errors import DataError, ForbiddenError, ShopkeeperError, UnavailableError, UsageError
 from shopkeeper.web.body import BodyError, read_body
 from shopkeeper.web.permit import COLLECT
@@ -74,6 +75,9 @@ class Collect:
             await _answer(send, 413, _refused("too_large"))
         except ShopkeeperError as error:
             await _answer(send, 500, _refused("failed", error.noted), retry_after=_RETRY_SECONDS)
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw is answered as a sender understands it
+            logger("collect").error("failed unexpectedly", error=noted(error))
+            await _answer(send, 500, _refused("failed"), retry_after=_RETRY_SECONDS)
 
     async def _taken(self, scope: Scope, receive: Receive, path: str) -> bytes:
         if path.startswith(SETTINGS) and scope["method"] == "GET":

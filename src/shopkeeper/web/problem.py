@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from shopkeeper.app.log import noted
 from shopkeeper.base.errors import (
     AlreadyThereError,
     ConflictError,
@@ -156,7 +157,7 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 def _unexpected(request: Request, error: Exception) -> Response:
     reference = new_id("err")
-    _log.error("failed unexpectedly", route=_route(request), error=type(error).__name__, reference=reference)
+    _log.error("failed unexpectedly", route=_route(request), error=noted(error), reference=reference)
     answer = _answer(request, 500, "something went wrong on our side", reference=reference)
     # This handler stands outside of every middleware.
     secured(answer.headers, request.url.scheme)
