@@ -116,6 +116,7 @@ def fill_everywhere(shop: Shop, folder: Path) -> None:
         "event": [
             base | {"message_id": "m1", "user_id": token, "properties": '{"a": 1}'},
             base | {"message_id": "m2", "user_id": "ck_somebody-else", "properties": f'{{"for": "{token}"}}'},
+            base | {"message_id": "m3", "user_id": "ck_somebody-else", "query": f"who is {token}"},
         ],
         "identity_edge": [
             {"left_token": token, "right_token": "ck_a-cookie-of-24-characte", "kind": "scan", "source": "till"}
@@ -123,6 +124,8 @@ def fill_everywhere(shop: Shop, folder: Path) -> None:
         "interaction": [
             {"interaction_id": "i1", "kind": "review", "source": "till", "customer_id": CARD, "occurred_at": at,
              "text_token": text, "text_redacted": "my words"},
+            {"interaction_id": "i2", "kind": "review", "source": "till", "customer_id": "other-member",
+             "occurred_at": at, "text_redacted": f"ring {token}"},
         ],
         "touch": [{"touch_id": "t1", "customer_id": CARD, "occurred_at": at, "kind": "sent", "cost": 1}],
         "coupon": [{"coupon_id": "k1", "offer_id": "o1", "person_id": PERSON}],
@@ -197,7 +200,10 @@ def test_nothing_of_an_erased_person_stays_and_the_books_do(shop: Shop) -> None:
 
     assert ours(shop, "order_line", "order_id, net_amount") == sales
     assert ours(shop, "order_line", "order_id, customer_id") == [("A1", None), ("A2", "other-member"), ("A3", None)]
-    assert ours(shop, "event", "message_id, properties") == [("m2", '{"for": "erased"}')]
+    assert ours(shop, "event", "message_id, properties, query") == [
+        ("m2", '{"for": "erased"}', None), ("m3", None, "who is erased"),
+    ]  # fmt: skip
+    assert ours(shop, "interaction", "interaction_id, text_redacted") == [("i2", "ring erased")]
     assert ours(shop, "customer", "customer_id, referrer_customer_id") == [("other-member", None)]
     assert ours(shop, "touch", "touch_id, customer_id, person_id") == [("t1", None, None)]
     assert ours(shop, "profile", "person_id") == [("till:other-member",)]

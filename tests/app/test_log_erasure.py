@@ -170,3 +170,29 @@ def test_refused_events_go_by_ids_of_which_only_the_token_is_known(shop: Shop) -
         assert len([*shop.vault.bodies()]) == 2
     states = shop.query("SELECT state, count(*) FROM refused GROUP BY state ORDER BY state").fetchall()
     assert states == [("erased", 4), ("open", 2)]
+
+
+def test_what_others_say_later_of_who_was_erased_reaches_no_table(shop: Shop) -> None:
+    with SqliteLog(shop.folder / LOG_FILE) as log:
+        put(shop, log, FIRST)
+        step_live(shop, log)
+        person = shop.state.identifiers.person(f"app:{shop.tokens.token('user', 'm1')}")
+    forget(shop, person, by="test", wait=timedelta(0))
+    review = {"product_id": "p", "review_id": "r", "review_body": f"ring {PHONE}", "rating": 5}
+    later = [
+        {"type": "identify", "userId": "m2", "messageId": "20", "traits": {"phone": PHONE}},
+        {
+            "type": "track",
+            "event": "Products Searched",
+            "userId": "m2",
+            "messageId": "21",
+            "properties": {"query": PHONE},
+        },
+        {"type": "track", "event": "Product Reviewed", "userId": "m2", "messageId": "22", "properties": review},
+    ]
+    with SqliteLog(shop.folder / LOG_FILE) as log:
+        put(shop, log, later)
+        assert Loader(shop, log).load().events == 4
+    rows = [shop.query(f"SELECT * FROM {table}").fetchall() for table in ("event", "interaction", "identifier")]
+    assert "ring erased" in repr(rows)
+    assert shop.tokens.token("phone", PHONE) not in repr(rows)

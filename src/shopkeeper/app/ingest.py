@@ -11,7 +11,7 @@ import pyarrow as pa
 from shopkeeper.app.log import logger, noted
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.base.errors import ConflictError
-from shopkeeper.collect.event_table import Logged, event_rows, logged_events, without_erased
+from shopkeeper.collect.event_table import Logged, event_rows, logged_events, without_erased, without_mentions
 from shopkeeper.collect.landing import Landing
 from shopkeeper.collect.load import store_cutovers
 from shopkeeper.collect.orders import Days
@@ -155,7 +155,7 @@ class Loader:
     def _load(self, batches: Sequence[Stored], at: datetime) -> Ingested:
         after = consumed(self._shop.lake, _EVENT.name)
         fresh = [batch for batch in batches if batch.position > after]
-        logged = without_erased(logged_events(fresh), lambda tokens: self._shop.vault.tombstoned(tokens=tokens))
+        logged = self._without_erased(logged_events(fresh))
         known = self._known(logged)
         new = [one for one in logged if (one.event.source, one.event.message_id) not in known]
         if not new:
@@ -171,6 +171,13 @@ class Loader:
         if self._commits % _COMMITS_KEPT == 0:
             self._shop.lake.expire(_EVENT.name, keep=_STATES_KEPT, now=at)
         return Ingested(len(new), len(logged) - len(new), through)
+
+    def _without_erased(self, logged: Sequence[Logged]) -> list[Logged]:
+        vault = self._shop.vault
+        if not vault.tombstones:
+            return list(logged)
+        barred = lambda tokens: vault.tombstoned(tokens=tokens)  # noqa: E731 - asked twice
+        return without_mentions(without_erased(logged, barred), barred)
 
     def _land(self, events: Sequence[Event], at: datetime) -> None:
         """Puts sales and the like into their tables first: doing that again is harmless, adding the events is not."""

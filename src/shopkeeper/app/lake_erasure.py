@@ -17,7 +17,10 @@ __all__ = ["drop_bodies", "erase_from_lake"]
 
 # By these tables a person is found again, as long as they stand.
 _LAST = ("identifier", "customer", "person")
-_TEXTS = {"event": ("traits", "context", "properties", "identifiers")}
+_TEXTS = {
+    "event": ("traits", "context", "properties", "identifiers", "name", "category", "query", "session_id"),
+    "interaction": ("text_redacted",),
+}
 _TOKENS_AT_ONCE = 50
 
 

@@ -1,5 +1,6 @@
 """Events of the log as rows of the table `event`."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "logged_events",
     "logged_rows",
     "without_erased",
+    "without_mentions",
 ]
 
 ERASED = "erased"
@@ -30,6 +32,7 @@ Barred = Callable[[Collection[str]], Collection[str]]
 
 _EVENT = table("event")
 _SCHEMA = arrow_schema(_EVENT)
+_TOKENS = re.compile(rb"(?=([a-z]{2}_[A-Za-z0-9_-]{24}))")  # one may begin within what looks like another
 _JSON = ("traits", "context", "properties", "identifiers")
 _IDENTIFIERS = msgspec.json.Decoder(tuple[Identifier, ...])
 _DECODER = msgspec.json.Decoder(Event)
@@ -69,6 +72,23 @@ def without_erased(logged: Sequence[Logged], barred: Barred) -> list[Logged]:
     return [
         Logged(_cleared(one.event, gone), one.offset, one.payload_hash) for one in logged if not _is_of(one.event, gone)
     ]
+
+
+def without_mentions(logged: Sequence[Logged], barred: Barred) -> list[Logged]:
+    """Takes the tokens of who was erased out of what others' events say, such as a trait or what was searched for."""
+    bodies = [_ENCODER.encode(one.event) for one in logged]
+    named = {token.decode() for body in bodies for token in _TOKENS.findall(body)}
+    gone = [token.encode() for token in barred(named)]
+    if not gone:
+        return list(logged)
+    return [_without(one, body, gone) for one, body in zip(logged, bodies, strict=True)]
+
+
+def _without(one: Logged, body: bytes, gone: Sequence[bytes]) -> Logged:
+    changed = body
+    for token in gone:
+        changed = changed.replace(token, ERASED.encode())
+    return one if changed is body else Logged(_DECODER.decode(changed), one.offset, one.payload_hash)
 
 
 def cleared_body(body: bytes, tokens: Collection[str]) -> bytes | None:
