@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from shopkeeper.app.live import LiveReader, live_lines, rebuild
+from shopkeeper.app.live import Lines, LiveReader, live_lines, rebuild
 from shopkeeper.base.clock import microseconds
 from shopkeeper.base.errors import StorageError
 from shopkeeper.collect.orders import Days
@@ -23,7 +24,8 @@ from shopkeeper.profile.live import decode_live, join
 from shopkeeper.profile.live_view import LiveView, live_view
 from shopkeeper.schema.event import Event, Identifier
 from shopkeeper.storage.live import LiveStore
-from shopkeeper.storage.log import Batch, Entry
+from shopkeeper.storage.live_queue import set_aside
+from shopkeeper.storage.log import Batch, Entry, offset_of
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.log_sqlite import SqliteLog
 from shopkeeper.storage.state import State
@@ -84,14 +86,14 @@ def shopping(number: int, people: int, seed: int = 7) -> list[Event]:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[tuple[LiveReader, LogReader, LiveStore]]:
+def reading(folder: Path, lines: Lines = LINES) -> Iterator[tuple[LiveReader, LogReader, LiveStore]]:
     with (
         LogReader(folder / "log.db") as log,
         State.open(f"sqlite:///{folder / 'state.db'}") as state,
         closing(LiveStore(folder / "live.db")) as store,
     ):
         state.upgrade()
-        yield LiveReader(log, state.identifiers, store, LINES), log, store
+        yield LiveReader(log, state.identifiers, store, lines), log, store
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -247,6 +249,36 @@ def test_a_log_that_was_trimmed_too_far_is_said_not_skipped(folder: Path) -> Non
         with pytest.raises(StorageError, match="begins at 4, live state ends at 0"):
             reader.step()
         assert store.position() == 0
+
+
+@pytest.mark.parametrize("quantity", [1e20, "1e20", 2**62, -1e22, "Infinity", "sNaN", "1e19"])
+def test_a_quantity_that_no_cart_holds_stops_nobody(folder: Path, quantity: object) -> None:
+    said = {"product_id": "p1", "quantity": quantity}
+    with SqliteLog(folder / "log.db") as log:
+        put(log, [happened(1, "Product Added", anonymous_id=token("ck", 1), properties=said)])
+        put(log, [happened(2, anonymous_id=token("ck", 2))])
+    with reading(folder) as (reader, _, store):
+        reader.step()
+        assert (store.position(), set_aside(store.file)) == (2, [])
+        (blob,) = store.read([f"web:{token('ck', 1)}"]).values()
+        assert decode_live(blob).touches()[0].items == (("p1", 10_000),)
+
+
+def test_what_no_state_can_keep_is_set_aside_and_the_rest_of_its_record_goes_on(folder: Path) -> None:
+    def lines(event: Event) -> list[dict[str, object]]:
+        sold = Decimal("1e20") if event.message_id == "m2" else Decimal(1)
+        own = {"order_id": event.message_id, "line_no": 1, "product_id": "p", "store_id": "s", "customer_id": None}
+        at = {"business_day": event.occurred_at.date(), "ordered_at": event.occurred_at}
+        return [own | at | {"source": "web", "quantity": sold, "net_amount": sold}]
+
+    with SqliteLog(folder / "log.db") as log:
+        put(log, [happened(number, "Order Completed", anonymous_id=token("ck", 1)) for number in (1, 2, 3)])
+    with reading(folder, lines) as (reader, _, store):
+        assert not reader.step()
+        (blob,) = store.read([f"web:{token('ck', 1)}"]).values()
+        assert [touch.lines[0].order_id for touch in decode_live(blob).touches()] == ["m1", "m3"]
+        (aside,) = set_aside(store.file)
+        assert (aside.part, aside.place, aside.at) == ("event", str(offset_of(1, 1)), int(START.timestamp()) + 2)
 
 
 def test_kinds_of_identifiers_are_told_by_their_tokens() -> None:

@@ -40,6 +40,8 @@ Older = Callable[[int], Iterable[Sequence[Logged]]]
 _EVENTS_AT_ONCE = 4_000
 _BATCHES_AT_ONCE = 200
 _BESIDE = ("-wal", "-shm")
+_SECOND = 1_000_000
+_ENCODE = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(slots=True)
@@ -59,9 +61,28 @@ class _Taken:
             self.words.setdefault(record, set()).update(_words(event, touch))
 
     def fail(self, one: Logged, error: Exception) -> None:
+        self._set_aside(one.offset, int(one.event.received_at.timestamp()), error)
+
+    def fit(self, touches: Sequence[Touch]) -> Sequence[Touch]:
+        """Gives those of a record's touches that can be kept; another is set aside, and the record goes on."""
+        try:
+            _ENCODE(touches)
+        except Exception:  # noqa: BLE001 - told apart one by one
+            return [touch for touch in touches if self._fits(touch)]
+        return touches
+
+    def _fits(self, touch: Touch) -> bool:
+        try:
+            _ENCODE(touch)
+        except Exception as error:  # noqa: BLE001 - one event that cannot be kept must not stop the others
+            self._set_aside(touch.offset, touch.at // _SECOND, error)
+            return False
+        return True
+
+    def _set_aside(self, offset: int, at: int, error: Exception) -> None:
         reason = noted(error)
-        logger("reader").warning("an event was set aside", reader="live", offset=one.offset, error=reason)
-        self.aside.append(Aside("event", str(one.offset), reason, int(one.event.received_at.timestamp())))
+        logger("reader").warning("an event was set aside", reader="live", offset=offset, error=reason)
+        self.aside.append(Aside("event", str(offset), reason, at))
 
 
 class LiveReader:
@@ -128,7 +149,10 @@ class LiveReader:
             taken = self._link(without_erased(logged, self._barred), received, through)
 
         def changed(old: Mapping[str, bytes]) -> dict[str, bytes]:
-            return {record: _joined(old.get(record), found, self._keep) for record, found in taken.touches.items()}
+            return {
+                record: _joined(old.get(record), taken.fit(found), self._keep)
+                for record, found in taken.touches.items()
+            }
 
         along = Along(received, taken.words, taken.aside)
         self._store.apply(taken.tokens, changed, after=after, through=through, along=along)

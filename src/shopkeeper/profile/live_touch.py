@@ -15,6 +15,7 @@ __all__ = ["touch_of"]
 
 _CARTS = ("Product Added", "Product Removed", "Cart Viewed", "Cart Updated")
 _ONE = 10_000
+_MOST = 10**14
 _MOST_ITEMS = 200
 _COUPONS = ("Coupon Issued", "Coupon Redeemed", "Coupon Expired")
 
@@ -87,8 +88,10 @@ def _items(event: Event) -> tuple[tuple[str, int], ...]:
 
 
 def _quantity(value: object) -> int:
+    """How many; one where nothing is said, or what no cart holds and no state could keep."""
     try:
-        return _whole(Decimal(str(value))) if value is not None and not isinstance(value, bool) else _ONE
+        said = Decimal(str(value)) if value is not None and not isinstance(value, bool) else Decimal(1)
+        return _whole(said) if abs(said) < _MOST else _ONE
     except (InvalidOperation, ValueError, OverflowError):
         return _ONE
 
