@@ -80,6 +80,14 @@ def test_a_snapshot_says_what_was_written(lake: Lake, engine: DuckDBEngine) -> N
     assert lake.tables() == ["product"]
 
 
+@pytest.mark.parametrize("sign", ["\ud7ff", "\U0010ffff", "\ue000", "\uffff", "\0"])
+def test_no_sign_at_the_cut_of_a_bound_keeps_a_row_out(lake: Lake, engine: DuckDBEngine, sign: str) -> None:
+    names = [f"{start}{sign}y" for start in ("x" * 15, "\U0010ffff" * 15, sign * 20)]
+    put(lake, engine, *names)
+    put(lake, engine, "a")
+    assert ids(engine) == sorted(["a", *names])
+
+
 def test_replace_leaves_only_the_new_rows(lake: Lake, engine: DuckDBEngine) -> None:
     put(lake, engine, "a", "b")
     warehouse.replace_rows(lake, engine, "product", filled("product", [{"product_id": "c"}]))

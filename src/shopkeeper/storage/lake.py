@@ -24,6 +24,7 @@ from shopkeeper.schema.query import Bounds
 from shopkeeper.schema.table import Table
 from shopkeeper.schema.tables import TABLES
 from shopkeeper.schema.tables import table as declared_table
+from shopkeeper.storage.bounds import mend_bounds
 from shopkeeper.storage.catalog import all_tables, open_catalog, register, translated
 from shopkeeper.storage.iceberg import iceberg_schema, iceberg_type, partition_spec
 from shopkeeper.storage.parquet import STAGING_PREFIX
@@ -36,6 +37,7 @@ NAMESPACE = "shop"
 
 # A file need not have bounds of every column; PyIceberg would say so once for each column of each file.
 logging.getLogger("pyiceberg.io.pyarrow").addFilter(lambda record: "statistics missing" not in str(record.msg))
+mend_bounds()
 _PLANS_KEPT = 500
 _PROPERTIES = {
     "format-version": "2",
