@@ -23,4 +23,4 @@ def upper_bound(value: str, length: int | None) -> str | None:
 
 def mend_bounds() -> None:
     """Has PyIceberg note bounds that can be written."""
-    writer.truncate_upper_bound_text_string = upper_bound  # type: ignore[assignment]  # the same but for a name
+    writer.truncate_upper_bound_text_string = upper_bound  # type: ignore[attr-defined, assignment]  # the same but for a name
