@@ -77,7 +77,7 @@ def test_consent_events_reach_the_ledger_once_and_the_last_word_holds(shop: Shop
         _send(
             shop,
             log,
-            _said(2, "Consent Given", noon, reason="sign-up"),
+            _said(2, "Consent Given", noon, reason="sign-up\0"),
             _said(3, "Consent Given", noon + timedelta(hours=1), channel="email"),
         )
         keeper.step()
@@ -95,7 +95,8 @@ def test_consent_events_reach_the_ledger_once_and_the_last_word_holds(shop: Shop
         (False, "sms", None), (True, "email", "v3"), (True, "sms", "v3"),
     ]  # fmt: skip
     assert (history[2].source, history[2].who, history[2].message_id) == ("app", "key of app", "c2")
-    assert history[2].evidence == {"event": "Consent Given", "reason": "sign-up"}
+    # PostgreSQL holds no NUL.
+    assert history[2].evidence == {"event": "Consent Given", "reason": "sign-up�"}
 
 
 def test_the_door_refuses_a_consent_without_proof(shop: Shop) -> None:

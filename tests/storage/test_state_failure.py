@@ -2,14 +2,21 @@
 
 import inspect
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import exc
 
-from shopkeeper.base.errors import AlreadyThereError, ConflictError, MissingError, ShopkeeperError, StorageError
+from shopkeeper.base.errors import (
+    AlreadyThereError,
+    ConflictError,
+    MissingError,
+    ShopkeeperError,
+    StorageError,
+    UsageError,
+)
 from shopkeeper.storage.state import State
 from shopkeeper.storage.state.failure import FAILURES, failure_of, translated
 
@@ -49,3 +56,11 @@ def test_a_busy_file_is_a_conflict_and_a_damaged_one_is_not(tmp_path: Path) -> N
     damaged.write_bytes(b"no database at all" * 100)
     with State.open(str(damaged)) as state, pytest.raises(StorageError, match="no SQLite database"):
         state.users.all()
+
+
+def test_a_value_that_the_database_does_not_hold_is_a_wrong_question(state: State, now: datetime) -> None:
+    """PostgreSQL takes no NUL and SQLite no number of more than 64 bits; whoever may ask anything may ask so."""
+    with suppress(UsageError):
+        assert state.api_keys.get("key_\0", now=now) is None
+    with suppress(UsageError):
+        assert state.audit.rows(after=10**30) == []

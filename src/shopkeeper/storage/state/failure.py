@@ -13,12 +13,14 @@ from shopkeeper.base.errors import (
     ShopkeeperError,
     StorageError,
     UnavailableError,
+    UsageError,
 )
 
 __all__ = ["FAILURES", "failure_of", "translated"]
 
 _MISUSED = "the state store was asked something it cannot do"
 _REFUSED = "the database refused"
+_UNFIT = "a value is none that the database holds"
 
 FAILURES: Mapping[type[exc.SQLAlchemyError], tuple[type[ShopkeeperError], str]] = {
     exc.SQLAlchemyError: (StorageError, _REFUSED),
@@ -83,6 +85,7 @@ _SQLITE: Mapping[str, tuple[type[ShopkeeperError], str]] = {
 
 # By SQLSTATE, whole or its class of two characters; PostgreSQL's appendix A.
 _POSTGRES: Mapping[str, tuple[type[ShopkeeperError], str]] = {
+    "22": (UsageError, _UNFIT),
     "23505": (AlreadyThereError, "it is already there"),
     "23503": (MissingError, "what it points to is not there"),
     "40001": (ConflictError, "another process changed it first"),
@@ -111,9 +114,12 @@ def translated(place: str) -> Iterator[None]:
         AlreadyThereError: A key is taken.
         MissingError: What a row points to is not there.
         UnavailableError: The server, the file or the driver cannot be reached.
+        UsageError: A value is none that the database holds, such as a number beyond its largest.
     """
     try:
         yield
+    except OverflowError as error:
+        raise UsageError(_UNFIT, place=place) from error
     except (exc.SQLAlchemyError, sqlite3.Error) as error:
         raise failure_of(error, place) from error
 
@@ -143,6 +149,8 @@ def _by_driver(error: BaseException | None) -> tuple[type[ShopkeeperError], str]
     state = getattr(error, "sqlstate", None)
     if isinstance(state, str):
         return _POSTGRES.get(state) or _POSTGRES.get(state[:2])
+    if type(error).__module__.startswith("psycopg") and type(error).__name__ == "DataError":
+        return UsageError, _UNFIT  # said by the driver, before anything was asked: a text with a NUL
     if type(error).__module__.startswith("psycopg") and type(error).__name__ in (
         "OperationalError",
         "ConnectionTimeout",
