@@ -21,26 +21,13 @@ from shopkeeper.privacy.gate import Permitted, Withheld
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.log import Batch
 from shopkeeper.storage.log_sqlite import SqliteLog
+from tests.app.tickets import MAPPING
 
 NOW = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
 PHONE = "13812345678"
 TICKETS = """小票号,会员,手机号,门店,商品,时间,数量,金额
 A1,007,13812345678,S1,p1,2026/1/5 10:00,1,5
 A2,008,13812345679,S1,p1,2026/1/5 10:00,1,5
-"""
-MAPPING = """
-table = "order_line"
-source = "till"
-[columns]
-order_id = "小票号"
-customer_id = "会员"
-store_id = "门店"
-product_id = "商品"
-ordered_at = "时间"
-quantity = "数量"
-net_amount = "金额"
-[identifiers]
-phone = "手机号"
 """
 
 

@@ -24,26 +24,14 @@ from shopkeeper.schema.query import Query
 from shopkeeper.storage import warehouse
 from shopkeeper.storage.state.live_segments import NewChange, Turn
 from shopkeeper.storage.state.web_hooks import Hook
+from tests.app.tickets import MAPPING as TICKETS
 from tests.shop import fill
 from tests.storage.rows import filled
 
 PHONE, EMAIL, NAME, CARD = "13812345678", "canary.one@example.com", "欧阳金丝雀", "CANARY-CARD-77"
 OTHER_PHONE = "13987654321"
 NO_WAIT = timedelta(0)
-MAPPING = """
-table = "order_line"
-source = "till"
-[columns]
-order_id = "小票号"
-customer_id = "会员"
-store_id = "门店"
-product_id = "商品"
-ordered_at = "时间"
-quantity = "数量"
-net_amount = "金额"
-[identifiers]
-phone = "手机号"
-email = "邮箱"
+MAPPING = f"""{TICKETS}email = "邮箱"
 [personal]
 name = "姓名"
 """

@@ -1,18 +1,18 @@
 """Changes of consent among events reach the ledger, each once; the gate asks the ledger alone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from shopkeeper.app.log import logger
-from shopkeeper.app.shop import Shop, now
-from shopkeeper.app.traces import barred_person
+from shopkeeper.app.log_keeper import LogKeeper
+from shopkeeper.app.shop import now
+from shopkeeper.app.traces import barred_by, barred_person
 from shopkeeper.collect.event_table import logged_events, without_erased
 from shopkeeper.collect.orders import consents
 from shopkeeper.identity.link import link, record_id
 from shopkeeper.schema.consent import consent_fault
 from shopkeeper.schema.event import Event
-from shopkeeper.storage.log import Log
-from shopkeeper.storage.log_reader import LogReader
+from shopkeeper.storage.log import Stored
 from shopkeeper.storage.state.consents import ConsentChange
 
 __all__ = ["READER", "ConsentKeeper"]
@@ -20,39 +20,22 @@ __all__ = ["READER", "ConsentKeeper"]
 READER = "consent"
 """What its position is noted under."""
 
-_BATCHES_AT_ONCE = 500
 
-
-class ConsentKeeper:
+class ConsentKeeper(LogKeeper):
     """Reads the log for what people agreed to and withdrew.
 
     A change is noted under the record that it came with: whoever that record belongs to, now or later, it holds for.
-
-    Args:
-        shop: The shop.
-        log: Its log.
     """
 
-    def __init__(self, shop: Shop, log: Log | LogReader) -> None:
-        self._shop = shop
-        self._log = log
+    reader = READER
 
-    def step(self) -> bool:
-        """Notes what the next batches say; says whether there may be more. Doing it again adds nothing."""
-        positions = self._shop.state.positions
-        after = positions.of(READER)
-        batches = self._log.read(after, _BATCHES_AT_ONCE)
-        if not batches:
-            return False
-        logged = logged_events(batches)
-        said = [one for one in logged if consents(one.event)]
+    def _keep(self, batches: Sequence[Stored]) -> None:
+        said = [one for one in logged_events(batches) if consents(one.event)]
         if said:
             # Nobody is erased between the look at the tombstones and the note.
             with self._shop.state.identifiers.alone():
-                known = without_erased(said, lambda tokens: self._shop.vault.tombstoned(tokens=tokens))
+                known = without_erased(said, barred_by(self._shop))
                 self._shop.state.consents.add(self._changes(one.event for one in known))
-        positions.move(READER, batches[-1].position)
-        return len(batches) == _BATCHES_AT_ONCE
 
     def _changes(self, events: Iterable[Event]) -> Iterator[ConsentChange]:
         for event in events:

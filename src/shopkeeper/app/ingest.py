@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from shopkeeper.app.log import logger, noted
 from shopkeeper.app.shop import Shop, now
+from shopkeeper.app.traces import barred_by
 from shopkeeper.base.errors import ConflictError
 from shopkeeper.collect.event_table import Logged, event_rows, logged_events, without_erased, without_mentions
 from shopkeeper.collect.landing import Landing
@@ -173,10 +174,9 @@ class Loader:
         return Ingested(len(new), len(logged) - len(new), through)
 
     def _without_erased(self, logged: Sequence[Logged]) -> list[Logged]:
-        vault = self._shop.vault
-        if not vault.tombstones:
+        if not self._shop.vault.tombstones:
             return list(logged)
-        barred = lambda tokens: vault.tombstoned(tokens=tokens)  # noqa: E731 - asked twice
+        barred = barred_by(self._shop)
         return without_mentions(without_erased(logged, barred), barred)
 
     def _land(self, events: Sequence[Event], at: datetime) -> None:

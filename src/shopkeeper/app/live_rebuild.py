@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shopkeeper.app.event_log import reader_of
 from shopkeeper.app.live import LIVE_FILE, lines_for, rebuild
 from shopkeeper.app.shop import Shop
+from shopkeeper.app.traces import barred_by
 from shopkeeper.collect.event_table import Logged, logged_rows
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.consumed import consumed
@@ -74,7 +75,7 @@ def rebuild_live(shop: Shop) -> Rebuilt:
             shop.state.identifiers,
             file,
             lines_for(shop),
-            barred=lambda tokens: shop.vault.tombstoned(tokens=tokens),
+            barred=barred_by(shop),
             older=older,
         )
         begins = log.begin()

@@ -2,12 +2,13 @@
 
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import MissingError
+from shopkeeper.collect.event_table import Barred
 from shopkeeper.collect.people import subject
 from shopkeeper.identity.link import record_id
 from shopkeeper.privacy.reach import Traces
 from shopkeeper.schema.query import Query
 
-__all__ = ["barred_person", "mark_of", "records_of", "tokens_of", "traces_of"]
+__all__ = ["barred_by", "barred_person", "mark_of", "records_of", "tokens_of", "traces_of"]
 
 _TOKEN_LENGTH = 27
 _TABLES_OF_RECORDS = ("person", "customer", "identifier", "order_line")
@@ -16,6 +17,11 @@ _TABLES_OF_RECORDS = ("person", "customer", "identifier", "order_line")
 def barred_person(person_id: str) -> str:
     """What the tombstones call a person, as against a customer record."""
     return f"\x1fperson|{person_id}"
+
+
+def barred_by(shop: Shop) -> Barred:
+    """What tells readers of the log whose tokens bear a tombstone."""
+    return lambda tokens: shop.vault.tombstoned(tokens=tokens)
 
 
 def mark_of(shop: Shop, person_id: str) -> str:

@@ -21,6 +21,7 @@ from shopkeeper.app.readers import Reader, Readers
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.schedule import Worker
 from shopkeeper.app.shop import Shop, now
+from shopkeeper.app.traces import barred_by
 from shopkeeper.app.web_hooks import door_of, send_due
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.live_lock import live_lock
@@ -59,7 +60,7 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
             shop.state.identifiers,
             live,
             lines_for(shop),
-            barred=lambda tokens: shop.vault.tombstoned(tokens=tokens),
+            barred=barred_by(shop),
         )
         loader = Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds))
         turns = LiveTurns(shop, live_reader.keep_days)
