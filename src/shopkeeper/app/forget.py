@@ -12,18 +12,20 @@ from shopkeeper.app.lake_erasure import drop_bodies, erase_from_lake
 from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.live_erasure import forget_history, forget_live, forget_map
 from shopkeeper.app.log_erasure import forget_log, refused_of
+from shopkeeper.app.person_now import record_parts
 from shopkeeper.app.receipt import Kept, Receipt
 from shopkeeper.app.serving import SERVING_FILE, forget_serving
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_person, mark_of, traces_of
 from shopkeeper.base.clock import system_clock
+from shopkeeper.base.errors import MissingError
 from shopkeeper.base.ids import new_id
 from shopkeeper.collect.people import subject
 from shopkeeper.privacy.body import bodies_that_say
 from shopkeeper.privacy.reach import KEPT_FACTS, Traces
 from shopkeeper.storage.erase import remove_files
 from shopkeeper.storage.live_history import HISTORY_FILE
-from shopkeeper.storage.state.forget import forget_persons
+from shopkeeper.storage.state.forget import close_requests, forget_persons
 from shopkeeper.storage.warehouse import live_files
 
 __all__ = ["REACHES", "WAIT", "Reach", "forget"]
@@ -74,7 +76,7 @@ def forget(
     Raises:
         MissingError: There is no such person, or they were erased before.
     """
-    began, traces = now(shop), traces_of(shop, person_id)
+    began, traces = now(shop), _traces(shop, person_id)
     is_theirs = refused_of(shop, traces)
     removed: dict[str, dict[str, int]] = {}
     # Tombstones first: what reads the log brings nothing of theirs back from here on.
@@ -84,8 +86,6 @@ def forget(
     # What was on its way from the log to the vault has arrived, or goes from the log.
     removed["refused"] = {"bodies": bodies + _bodies(shop, is_theirs)}
     removed["vault"] = {"values": sum(shop.vault.shred(subject(*record)) for record in traces.records)}
-    marks = {mark_of(shop, each) for each in traces.person_ids}
-    shop.state.requests.begin(traces.person_ids, marks)
     found = _forget_state(shop, traces)
     removed["temporary"] = {"files": _temporary(shop)}
     removed["models"] = {"versions": _models(shop)}
@@ -98,6 +98,7 @@ def forget(
     for place, found_late in _reach(shop, traces, but=(LOG_FILE,)).items():
         reached.setdefault(place, Counter()).update(found_late)
     found += _forget_state(shop, traces)
+    found["requests"] = sum(len(shop.state.requests.of(each)) for each in traces.person_ids)
     removed["refused"]["bodies"] += _bodies(shop, is_theirs)
     removed["state"] = {name: rows for name, rows in found.items() if rows}
     removed |= {place: dict(found) for place, found in reached.items()}
@@ -118,8 +119,7 @@ def forget(
         tuple(place for place in _OTHER_PLACES if place not in REACHES and (shop.folder / place).exists()),
         _handed_out(shop),
     )
-    for request in shop.state.requests.begun(marks):
-        shop.state.requests.close(request.id, "done", by=by, now=now(shop), receipt=receipt.document())
+    close_requests(shop.state.database, traces.person_ids, by=by, now=now(shop), receipt=receipt.document())
     # The audit log keeps the receipt alone: who was erased stands in it only as a keyed hash.
     detail = {"mark": receipt.mark, "removed": receipt.removed, "not_reached": list(receipt.not_reached)}
     shop.state.audit.append(by, "person.forget", receipt.id, now=now(shop), detail=detail)
@@ -133,7 +133,18 @@ def _bodies(shop: Shop, is_theirs: Callable[[bytes], bool]) -> int:
 
 
 def _forget_state(shop: Shop, traces: Traces) -> Counter[str]:
-    return Counter({**forget_map(shop, traces), **forget_persons(shop.state.database, traces.person_ids)})
+    persons = forget_persons(shop.state.database, traces.person_ids, but_requests=True)
+    return Counter({**forget_map(shop, traces), **persons})
+
+
+def _traces(shop: Shop, person_id: str) -> Traces:
+    """By what the person is known; of one whose erasure was killed at its end, that an open request names them."""
+    try:
+        return traces_of(shop, person_id)
+    except MissingError:
+        if not any(each.state == "open" for each in shop.state.requests.of(person_id)):
+            raise
+        return Traces((person_id,), (record_parts(person_id),), ())
 
 
 def _reach(shop: Shop, traces: Traces, *, but: Collection[str] = ()) -> dict[str, Counter[str]]:

@@ -1,22 +1,30 @@
 """Takes persons out of the state store, so that their bytes are gone from its file too."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Update, delete, select, update
 
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
 from shopkeeper.storage.state.failure import translated
 
-__all__ = ["forget_persons", "persons_known"]
+__all__ = ["close_requests", "forget_persons", "persons_known"]
 
+_EMPTIED: Mapping[str, None] = {"person_id": None, "note": None}
 _REMOVED = (tables.consents, tables.person_flags, tables.assignments)
 
 
-def forget_persons(database: Database, person_ids: Sequence[str]) -> dict[str, int]:
+def forget_persons(database: Database, person_ids: Sequence[str], *, but_requests: bool = False) -> dict[str, int]:
     """Removes all rows of persons; of their requests stays that there was one, when, and what was done.
 
     The audit log stays as it is: a chain cannot lose a row, and it holds ids and tokens, never a raw identifier.
+
+    Args:
+        database: The database.
+        person_ids: The persons.
+        but_requests: Whether their requests go on naming them, until `close_requests`.
 
     Returns:
         Rows removed or emptied, by table; those without any are left out.
@@ -25,11 +33,28 @@ def forget_persons(database: Database, person_ids: Sequence[str]) -> dict[str, i
     with database.write() as connection:
         for table in _REMOVED:
             found[table.name] = connection.execute(delete(table).where(table.c.person_id.in_(person_ids))).rowcount
-        requests = tables.requests
-        emptied = update(requests).where(requests.c.person_id.in_(person_ids)).values(person_id=None, note=None)
-        found["requests"] = connection.execute(emptied).rowcount
+        if not but_requests:
+            found["requests"] = connection.execute(_of(person_ids).values(_EMPTIED)).rowcount
     _forget_pages(database)
     return {name: rows for name, rows in found.items() if rows}
+
+
+def close_requests(
+    database: Database, person_ids: Sequence[str], *, by: str, now: datetime, receipt: Mapping[str, Any]
+) -> None:
+    """Notes that what persons asked for is done and takes the persons out, in one transaction.
+
+    Until then a request says whose it is, so that an erasure that was killed goes on when it is asked for again.
+    """
+    with database.write() as connection:
+        done = {"state": "done", "done_by": by, "done_at": now, "receipt": receipt}
+        connection.execute(_of(person_ids).where(tables.requests.c.state == "open").values(done))
+        connection.execute(_of(person_ids).values(_EMPTIED))
+    _forget_pages(database)
+
+
+def _of(person_ids: Sequence[str]) -> Update:
+    return update(tables.requests).where(tables.requests.c.person_id.in_(person_ids))
 
 
 def persons_known(database: Database) -> set[str]:

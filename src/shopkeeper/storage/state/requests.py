@@ -1,6 +1,6 @@
 """What persons ask of their data (access, correction, erasure), each with the day by which the law wants it done."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,6 @@ from shopkeeper.storage.state.database import Database
 __all__ = ["KINDS", "Request", "Requests"]
 
 KINDS = ("access", "correction", "erasure")
-_MARKS = "marks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Request:
         due_at: By when it must be done.
         done_by: Who did it.
         done_at: When.
-        receipt: What was done, as JSON; names nobody. Of one whose person is being erased, the marks of the person.
+        receipt: What was done, as JSON; names nobody.
     """
 
     id: str
@@ -116,26 +115,6 @@ class Requests:
         late = select(func.count()).where(requests.c.state == "open", requests.c.due_at < now)
         with self._database.read() as connection:
             return int(connection.scalar(late) or 0)
-
-    def begin(self, person_ids: Collection[str], marks: Collection[str]) -> None:
-        """Notes in the open requests of a person that their erasure has begun: soon they name nobody any more.
-
-        Args:
-            person_ids: Every id of the person.
-            marks: Keyed hashes of these, by which `begun` finds the requests again, after a kill too.
-        """
-        requests = tables.requests
-        theirs = update(requests).where(requests.c.state == "open", requests.c.person_id.in_(sorted(person_ids)))
-        with self._database.write() as connection:
-            connection.execute(theirs.values(receipt={_MARKS: sorted(marks)}))
-
-    def begun(self, marks: Collection[str]) -> list[Request]:
-        """Gives the open requests of a person whose erasure has begun."""
-        requests = tables.requests
-        query = select(requests).where(requests.c.state == "open")
-        with self._database.read() as connection:
-            found = [_request(row) for row in connection.execute(query).mappings()]
-        return [each for each in found if each.receipt and not set(marks).isdisjoint(each.receipt.get(_MARKS, ()))]
 
     def close(
         self,
