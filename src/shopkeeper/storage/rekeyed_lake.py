@@ -54,8 +54,7 @@ def rekey_table(lake: Lake, name: str, renaming: Renaming) -> int:
         return 0
     check_writable(lake, name)
     key, rows = renaming.chain.ids[-1], 0
-    is_done = present.properties.get(_NOTE) == key
-    if not is_done:
+    if present.properties.get(_NOTE) != key:
         old, new = set[str](), list[str]()
         hows = {column.name: how for column in lake.declared(name).columns if (how := _how(column, name, renaming))}
         for path in lake.scan(name).files:
@@ -68,8 +67,7 @@ def rekey_table(lake: Lake, name: str, renaming: Renaming) -> int:
         if old:
             note = {**present.properties, **follows(present), _NOTE: key}
             lake.replace(name, new, note, removes=lambda file: local_path(file.file_path) in old, expected=present.id)
-            is_done = True
-    if is_done or len(lake.history(name)) > 1:
+    if len(lake.history(name)) > 1:
         remove_files(forget_states(lake, name), wait=timedelta(0))
     return rows
 
