@@ -1,4 +1,4 @@
-"""Rekeys a shop and kills itself on the way: `python killed_rekey.py FOLDER MODULE FUNCTION CALL when`."""
+"""Rekeys a shop and kills itself on the way: `python killed_rekey.py FOLDER MODULE FUNCTION CALL`."""
 
 import importlib
 import os
@@ -10,15 +10,13 @@ from typing import Any
 from shopkeeper.app.rekey import rekey
 
 
-def main(folder: str, module: str, function: str, call: int, when: str) -> None:
+def main(folder: str, module: str, function: str, call: int) -> None:
     place = importlib.import_module(module)
     whole, calls = getattr(place, function), 0
 
     def counted(*arguments: Any, **named: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == call and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
         done = whole(*arguments, **named)
         if calls == call:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -29,4 +27,4 @@ def main(folder: str, module: str, function: str, call: int, when: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

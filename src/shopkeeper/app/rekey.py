@@ -18,9 +18,9 @@ from pathlib import Path
 
 from shopkeeper.app.event_log import LOG_FILE, reader_of
 from shopkeeper.app.live import LIVE_FILE
-from shopkeeper.app.rekeyed_live import rekey_live, rekey_serving
+from shopkeeper.app.rekeyed_live import rekey_live
 from shopkeeper.app.safe_keep import READER
-from shopkeeper.app.serving import SERVING_FILE
+from shopkeeper.app.serving import SERVING_FILE, refresh_serving
 from shopkeeper.app.shop import REKEYING, Shop, now
 from shopkeeper.base.clock import Clock, system_clock
 from shopkeeper.base.errors import ConflictError, MissingError, UsageError
@@ -248,7 +248,7 @@ def _change(shop: Shop, keys: Keys, begun: _Begun, tell: Tell) -> dict[str, dict
     with tokens_in_vault(folder / VAULT_FILE) as in_vault:
         renaming = Renaming(chain, _either(in_vault, lambda texts: tokens_in_map(shop.state.database, texts)))
         lake = shop.lake.tables()
-        of, place = 6 + len(lake), 0
+        of, place = 7 + len(lake), 0
 
         def step(what: str) -> None:
             nonlocal place
@@ -262,8 +262,6 @@ def _change(shop: Shop, keys: Keys, begun: _Begun, tell: Tell) -> dict[str, dict
         step(LIVE_FILE)
         if (folder / LIVE_FILE).exists():
             changed[LIVE_FILE] = {"rows": rekey_live(folder / LIVE_FILE, target, renaming)}
-        if (folder / SERVING_FILE).exists():
-            changed[SERVING_FILE] = {"people": rekey_serving(folder / SERVING_FILE, target, renaming)}
         tables = Counter[str]()
         for name in lake:
             step(f"lake: {name}")
@@ -279,6 +277,10 @@ def _change(shop: Shop, keys: Keys, begun: _Begun, tell: Tell) -> dict[str, dict
         # After this the map says no more what was a token before: what asks it comes earlier.
         rows, _ = rekey_state(shop.state.database, target, renaming)
         changed["state"] = dict(rows)
+        step(SERVING_FILE)
+        # Keys of orders in it are hashes of tokens, so it is made anew.
+        made = refresh_serving(shop)
+        changed[SERVING_FILE] = {"people": 0 if made is None else made.people}
         step("vault")
     changed["vault"] = {"rows": rekey_vault(folder / VAULT_FILE, target, renaming, shop.sealing)}
     return changed
@@ -294,7 +296,7 @@ def _ours(shop: Shop) -> Iterator[tuple[str, str]]:
 
 def _temporary(shop: Shop) -> int:
     """What is made again by itself, and what was left behind; uploads that wait hold no token."""
-    gone = [shop.folder / HISTORY_FILE, *shop.folder.glob("*.db.new*")]
+    gone = [shop.folder / HISTORY_FILE, shop.folder / SERVING_FILE, *shop.folder.glob("*.db.new*")]
     gone += [path for path in shop.spill.glob("*") if path.name != _UPLOADS] if shop.spill.is_dir() else []
     removed = 0
     for path in gone:

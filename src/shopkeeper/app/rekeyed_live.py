@@ -1,4 +1,4 @@
-"""Live state and the serving set under a new token key."""
+"""Live state under a new token key."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import msgspec
 from shopkeeper.storage.rekeyed_file import rekey_file, rewrite_table
 from shopkeeper.storage.renaming import Renaming
 
-__all__ = ["rekey_live", "rekey_serving"]
+__all__ = ["rekey_live"]
 
 _RECORDS_AT_ONCE = 500
 
@@ -29,16 +29,6 @@ def rekey_live(file: Path, rekeys: int, renaming: Renaming) -> int:
         return changed + rewrite_table(connection, "aside", lambda rows: _renamed(rows, 1, renaming))
 
     return rekey_file(file, rekeys, change)
-
-
-def rekey_serving(file: Path, rekeys: int, renaming: Renaming) -> int:
-    """Renames the people of the serving set, and what stands in their rows."""
-
-    def people(rows: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-        ids, bodies = renaming.names(row[0] for row in rows), renaming.texts(row[1] for row in rows)
-        yield from zip(ids, bodies, strict=True)
-
-    return rekey_file(file, rekeys, lambda connection: rewrite_table(connection, "person", people))
 
 
 def _renamed(rows: list[tuple[Any, ...]], place: int, renaming: Renaming) -> Iterator[tuple[Any, ...]]:
