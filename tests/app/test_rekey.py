@@ -24,7 +24,7 @@ from shopkeeper.app.ingest import Loader
 from shopkeeper.app.live import LIVE_FILE, LiveReader, lines_for
 from shopkeeper.app.person import Persons
 from shopkeeper.app.person_lookup import lookup
-from shopkeeper.app.rekey import Rekeyed, rekey, wants
+from shopkeeper.app.rekey import Rekeyed, name_now, rekey, wants
 from shopkeeper.app.rekey_words import asked_text, receipt_text
 from shopkeeper.app.run import run
 from shopkeeper.app.safe_keep import SafeKeeper
@@ -268,6 +268,7 @@ def test_no_old_token_is_anywhere_after(world: World, shop: Shop, done: Rekeyed)
 def test_everybody_is_found_as_before(world: World, shop: Shop) -> None:
     ann = f"app:{shop.tokens.token('user', 'ann')}"
     assert ann != world.ann
+    assert name_now(shop, [world.ann, MEMBER]) == [ann, MEMBER]
     assert lookup(shop, "phone", ANN_PHONE, by="t") == (ann,)
     assert lookup(shop, "phone", PHONE, by="t") == (MEMBER,)
     assert (page(shop, ann), page(shop, MEMBER)) == world.pages

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from shopkeeper.app.safe_keep import READER
 from shopkeeper.app.serving import SERVING_FILE, refresh_serving
 from shopkeeper.app.shop import REKEYING, Shop, now
 from shopkeeper.base.clock import Clock, system_clock
-from shopkeeper.base.errors import ConflictError, MissingError, UsageError
+from shopkeeper.base.errors import ConflictError, MissingError, UnavailableError, UsageError
 from shopkeeper.base.ids import new_id
 from shopkeeper.collect.safe import open_vault
 from shopkeeper.collect.sealed import keep_sealed
@@ -42,7 +42,7 @@ from shopkeeper.storage.state.rekey import rekey_state, tokens_in_map
 from shopkeeper.storage.token_chain import Chain
 from shopkeeper.storage.tombstones import Tombstones
 
-__all__ = ["Rekeyed", "Wants", "rekey", "wants"]
+__all__ = ["Rekeyed", "Wants", "name_now", "rekey", "wants"]
 
 VAULT_FILE, TOMBSTONES_FILE = "vault.db", "tombstones.log"
 _UPLOADS = "uploads"
@@ -138,6 +138,7 @@ def rekey(
     Raises:
         ConflictError: Somebody uses the shop, or a table has deletes of a foreign writer; nothing was changed.
         UsageError: The keys stand in the environment, and there is no new one among them; nothing was changed.
+        UnavailableError: There is not enough room on the disk; nothing was changed.
         MissingError, ForbiddenError: The keys cannot be read.
     """
     folder = folder.absolute()
@@ -147,6 +148,7 @@ def rekey(
     try:
         with Shop.open(folder, clock=clock, rekeying=lock) as shop, _log_alone(folder):
             is_continued = (folder / REKEYING).exists()
+            _refuse_full_disk(wants(folder))
             begun = _begun(folder) if is_continued else _begin(shop, by)
             keys = _keys_from_now(folder / "keys", begun.since)
             changed = _change(shop, keys, begun, tell)
@@ -167,6 +169,26 @@ def rekey(
             return receipt
     finally:
         lock.release()
+
+
+def name_now(shop: Shop, ids: Sequence[str], *, rekeys_ago: int = 1) -> list[str]:
+    """What persons are called now whose ids were written down before, such as in a list that was handed out.
+
+    Args:
+        shop: The shop.
+        ids: The ids.
+        rekeys_ago: Before how many rekeys.
+
+    Raises:
+        UsageError: There were not so many.
+    """
+    keys = read_keys(shop.folder / "keys", os.environ).rekeys
+    if not 0 <= rekeys_ago <= len(keys):
+        raise UsageError(
+            f"the token key was changed {len(keys)} times, not {rekeys_ago}", next_step="name a smaller number"
+        )
+    renaming = Renaming(Chain(keys[len(keys) - rekeys_ago :]), lambda _: ())
+    return [str(name) for name in renaming.names(ids)]
 
 
 def _begin(shop: Shop, by: str) -> _Begun:
@@ -230,6 +252,14 @@ def _keys_from_now(folder: Path, since: int) -> Keys:
     _refuse_environment()
     add_token_key(folder)
     return read_keys(folder, os.environ)
+
+
+def _refuse_full_disk(needed: Wants) -> None:
+    if needed.room > needed.free:
+        raise UnavailableError(
+            f"{needed.room / 1e6:,.0f} MB are wanted meanwhile, {needed.free / 1e6:,.0f} MB are free",
+            next_step="make room on the disk of the shop, then do the same again",
+        )
 
 
 def _refuse_environment() -> None:

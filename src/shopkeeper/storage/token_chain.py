@@ -69,6 +69,10 @@ class Chain:
 
     def backward(self, digests: bytes) -> bytes:
         """Gives what `forward` was given."""
+        if self._links and len(digests) == DIGEST:
+            for link in reversed(self._links):
+                digests = link.turned_back_one(digests)
+            return digests
         for link in reversed(self._links):
             digests = link.turned_back(digests)
         return digests
@@ -138,13 +142,24 @@ class _Link:
         block = self._forth(last.to_bytes(_BLOCK, "little"))
         return (int.from_bytes(block, "little") ^ second).to_bytes(_BLOCK, "little") + stolen[:_TAIL]
 
+    def turned_back_one(self, digest: bytes) -> bytes:
+        """The way back of one token."""
+        first, second = self._numbers
+        block = self._back((int.from_bytes(digest[:_BLOCK], "little") ^ second).to_bytes(_BLOCK, "little"))
+        last = (int.from_bytes(block, "little") ^ second).to_bytes(_BLOCK, "little")
+        stolen = int.from_bytes(digest[_BLOCK:] + last[_TAIL:], "little") ^ first
+        block = self._back(stolen.to_bytes(_BLOCK, "little"))
+        return (int.from_bytes(block, "little") ^ first).to_bytes(_BLOCK, "little") + last[:_TAIL]
+
     def turned(self, digests: bytes) -> bytes:
+        """Many tokens."""
         rows = _rows(digests)
         stolen = self._blocks(self._forth, rows[:, :_BLOCK], self._first)
         last = np.concatenate([rows[:, _BLOCK:], stolen[:, _TAIL:]], axis=1)
         return _joined(self._blocks(self._forth, last, self._second), stolen[:, :_TAIL])
 
     def turned_back(self, digests: bytes) -> bytes:
+        """The way back of many."""
         rows = _rows(digests)
         last = self._blocks(self._back, rows[:, :_BLOCK], self._second)
         stolen = np.concatenate([rows[:, _BLOCK:], last[:, _TAIL:]], axis=1)

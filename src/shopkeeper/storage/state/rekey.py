@@ -112,7 +112,7 @@ def _rename(connection: Connection, table: Table, renaming: Renaming) -> int:
     keys = [column.name for column in table.primary_key]
     changed = 0
     with tempfile.TemporaryFile() as waiting:
-        reading = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(table))
+        reading = connection.execute(select(table).execution_options(yield_per=_ROWS_AT_ONCE))
         for part in reading.mappings().partitions():
             rows = [dict(row) for row in part]
             new = _renamed(rows, table, renaming)
