@@ -5,6 +5,7 @@ from shopkeeper.app.rekey import Rekeyed, Wants
 __all__ = ["asked_text", "receipt_text"]
 
 _MEGABYTE = 1e6
+_MEGABYTES_A_MINUTE = 400  # measured on two cores: docs/decisions/token-rekey.md
 
 _PLACES = {
     "log.db": ("log of events", "事件日志"),
@@ -30,19 +31,23 @@ _LATER_ZH = (
 
 
 def asked_text(wants: Wants, language: str) -> str:
-    """What is asked before a rekey: how much is written anew, and how much room that takes."""
+    """What is asked before a rekey: how much is read, how long that takes, and how much room."""
     size, room, free = (f"{each / _MEGABYTE:,.0f} MB" for each in (wants.bytes, wants.room, wants.free))
+    minutes = f"{max(1, round(wants.bytes / _MEGABYTE / _MEGABYTES_A_MINUTE)):,}"
     if language == "zh":
         begun = (
             "继续上次未完成的标识密钥更换。" if wants.is_begun else "更换标识密钥：企业内所有标识都将改写，不可撤销。"
         )
-        return f"{begun}将重写 {size}，期间需要 {room} 空闲空间（现有 {free}）。先备份。继续？"
+        return f"{begun}将读取 {size}，约 {minutes} 分钟，期间需要 {room} 空闲空间（现有 {free}）。请先备份。继续？"
     begun = (
         "Go on with the change of the token key that was stopped."
         if wants.is_begun
         else "Change the token key: every token in the shop is written anew, and there is no way back."
     )
-    return f"{begun} {size} are read, {room} of free room are wanted meanwhile ({free} are free). Back up first. Go on?"
+    return (
+        f"{begun} {size} are read, in some {minutes} min; {room} of free room are wanted meanwhile ({free} are free). "
+        "Back up first. Go on?"
+    )
 
 
 def receipt_text(done: Rekeyed, language: str) -> str:
