@@ -44,4 +44,5 @@ def test_messages_are_renamed_where_they_were_made_here(renaming: Renaming) -> N
 def test_trees_are_renamed_in_keys_and_values_and_else_the_same(renaming: Renaming) -> None:
     tree = {"a": [1, None, {OLD: f"to {OLD}"}], "b": {"c": f"app:{COOKIE}", "d": True}, "e": b"x", "f": 1.5}
     new = {"a": [1, None, {NEW: f"to {NEW}"}], "b": {"c": f"app:{COOKIE_NOW}", "d": True}, "e": b"x", "f": 1.5}
-    assert renaming.trees([tree, {"a": 1}]) == [new, {"a": 1}]
+    assert renaming.trees([tree, {"a": 1}], with_names=True) == [new, {"a": 1}]
+    assert renaming.trees([[OLD, COOKIE, SLUG]]) == [[NEW, COOKIE, SLUG]]

@@ -21,7 +21,7 @@ __all__ = ["check_writable", "rekey_table"]
 
 _NOTE: Final = "shopkeeper.token_key"
 _LIKELY: Final = "[a-z]_[A-Za-z0-9_-]{24}"
-_BY_NAME: Final = frozenset({"customer_id", "referrer_customer_id", "unit", "refused_id"})
+_BY_NAME: Final = frozenset({"customer_id", "referrer_customer_id", "person_id", "unit", "refused_id"})
 
 _Renamed = Callable[[Sequence[Any]], Sequence[Any]]
 
@@ -80,7 +80,7 @@ def _how(column: Column, table: str, renaming: Renaming) -> _Renamed | None:
         return lambda texts: [_content(text, renaming) for text in texts]
     if (table, column.name) == ("event", "identifiers"):
         return lambda texts: renaming.texts(texts, None)
-    is_name = column.privacy in (Privacy.TOKEN, Privacy.PERSON) or column.name in _BY_NAME
+    is_name = column.privacy is Privacy.TOKEN or column.name in _BY_NAME
     return renaming.names if is_name else renaming.texts
 
 

@@ -72,10 +72,15 @@ class Renaming:
         }
         return [changed.get(value, value) if value is not None else None for value in given]
 
-    def trees(self, nodes: Sequence[Any]) -> list[Any]:
-        """Renames what are names and known tokens in all texts of some JSON values, keys too."""
+    def trees(self, nodes: Sequence[Any], *, with_names: bool = False) -> list[Any]:
+        """Renames the known tokens in all texts of some JSON values, keys too.
+
+        Args:
+            nodes: The values.
+            with_names: Whether a text that has the form of a name is one, known or not.
+        """
         texts = list(dict.fromkeys(text for node in nodes for text in _texts(node) if len(text) >= _LENGTH))
-        new = self.names(texts)
+        new = self.names(texts) if with_names else self.texts(texts)
         changed = {old: after for old, after in zip(texts, new, strict=True) if after is not None and old != after}
         return [_with(node, changed) for node in nodes] if changed else list(nodes)
 

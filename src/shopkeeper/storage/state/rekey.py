@@ -30,6 +30,7 @@ _NAMES: Final[Mapping[str, frozenset[str]]] = {
 }
 _ELSEWHERE: Final = frozenset({"audit", "audit_head", "asked_counts", "alembic_version"})
 _PERSON: Final = "person_id"
+_RECEIPT: Final = "receipt"  # names the erased by a keyed hash
 
 _Row = dict[str, Any]
 
@@ -144,7 +145,7 @@ def _renamed(rows: list[_Row], table: Table, renaming: Renaming) -> list[_Row]:
     for column in table.columns:
         values = [row[column.name] for row in rows]
         if isinstance(column.type, JSON):
-            columns[column.name] = renaming.trees(values)
+            columns[column.name] = renaming.trees(values, with_names=column.name == _RECEIPT)
         elif isinstance(column.type, Text) and column.name == "message_id":
             columns[column.name] = renaming.messages(values)
         elif isinstance(column.type, Text):
@@ -166,7 +167,7 @@ def _id_of(made: type[ConsentChange] | type[FlagChange], row: _Row) -> str:
 
 def _audited(rows: Sequence[AuditRow], renaming: Renaming) -> list[AuditRow]:
     targets = renaming.names(row.target for row in rows)
-    details = renaming.trees([dict(row.detail) for row in rows])
+    details = renaming.trees([dict(row.detail) for row in rows], with_names=True)
     whos = renaming.texts(row.who for row in rows)
     return [
         replace(row, who=str(who), target=str(target), detail=detail)
