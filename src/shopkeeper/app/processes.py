@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from shopkeeper.app.counts import PART
 from shopkeeper.app.log import logger
 
-__all__ = ["PARENT", "Part", "Service", "end_with_parent"]
+__all__ = ["DRAIN_SECONDS", "PARENT", "Part", "Service", "end_with_parent"]
 
 PARENT = "SHOPKEEPER_PARENT_FD"
 """Environment variable: the number of a pipe that ends when the parent does."""
+
+DRAIN_SECONDS = 20
+"""How long requests that are under way when the service is stopped may take."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0
