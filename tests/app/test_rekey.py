@@ -213,7 +213,11 @@ def shop(world: World, done: Rekeyed) -> Iterator[Shop]:
         yield opened
 
 
-def test_a_rekey_waits_for_nobody(world: World) -> None:
+def test_a_rekey_waits_for_nobody(world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "rekey", "--shop", str(tmp_path)]) == 1
+    assert f"there is no shop in {tmp_path}" in capfd.readouterr().err.replace("\n", " ")
+    assert main(["token", "rekey", "--shop", str(world.folder)]) == 1
+    assert "Back up first. Go on?" in capfd.readouterr().err.replace("\n", " ")
     with open_shop(world.folder), pytest.raises(ConflictError, match="has the shop open"):
         rekey(world.folder, by="ann")
     with SqliteLog(world.folder / LOG_FILE), pytest.raises(ConflictError, match="has a writer"):
@@ -274,6 +278,7 @@ def test_everybody_is_found_as_before(world: World, shop: Shop) -> None:
     assert shop.vault.reveal(shop.tokens.token("phone", ANN_PHONE)) == f"+86{ANN_PHONE}"
     assert shop.vault.reveal(shop.tokens.token("email", "bo@example.com")) == "bo@example.com"
     assert len(shop.vault.of(f"till|{everywhere.CARD}")) == 4
+    assert len([*shop.vault.bodies()]) == len(everywhere.ours(shop, "refused", "1", "state = 'open'")) == 2
     assert mark_of(shop, ann) != world.mark
     assert len(shop.state.audit.newest(target=mark_of(shop, ann))) > 0, "rows about her are found under her new mark"
     assert ledger_of(shop).standing(ann, "marketing", "sms", now=datetime.now(UTC)).granted

@@ -25,6 +25,7 @@ from shopkeeper.app.shop import REKEYING, Shop, now
 from shopkeeper.base.clock import Clock, system_clock
 from shopkeeper.base.errors import ConflictError, MissingError, UnavailableError, UsageError
 from shopkeeper.base.ids import new_id
+from shopkeeper.base.settings import FILE_NAME
 from shopkeeper.collect.safe import open_vault
 from shopkeeper.collect.sealed import keep_sealed
 from shopkeeper.schema.query import Query
@@ -107,7 +108,12 @@ class _Begun:
 
 
 def wants(folder: Path) -> Wants:
-    """Says what a rekey of a shop needs, without beginning one."""
+    """Says what a rekey of a shop needs, without beginning one.
+
+    Raises:
+        MissingError: There is no shop.
+    """
+    _refuse_missing(folder)
     files = [
         size for name in (LOG_FILE, LIVE_FILE, SERVING_FILE, "state.db", VAULT_FILE) if (size := _size(folder / name))
     ]
@@ -142,8 +148,7 @@ def rekey(
         MissingError, ForbiddenError: The keys cannot be read.
     """
     folder = folder.absolute()
-    if not folder.is_dir():
-        raise MissingError(f"there is no shop in {folder}", next_step="name one with --shop")
+    _refuse_missing(folder)
     lock = ShopLock(folder, alone=True)
     try:
         with Shop.open(folder, clock=clock, rekeying=lock) as shop, _log_alone(folder):
@@ -252,6 +257,11 @@ def _keys_from_now(folder: Path, since: int) -> Keys:
     _refuse_environment()
     add_token_key(folder)
     return read_keys(folder, os.environ)
+
+
+def _refuse_missing(folder: Path) -> None:
+    if not (folder / FILE_NAME).is_file():
+        raise MissingError(f"there is no shop in {folder}", next_step="name one with --shop")
 
 
 def _refuse_full_disk(needed: Wants) -> None:
