@@ -39,6 +39,7 @@ _COMMANDS = {
     "user": ("user", "Add people who may sign in."),
     "key": ("key", "API keys: create, list, revoke."),
     "vault": ("vault", "The keys of the vault: list, rotate, retire."),
+    "token": ("token", "The key of the tokens: rekey, off-line; what persons are called since."),
     "audit": ("audit", "The audit log: verify that nobody changed it, list its newest rows."),
     "doctor": ("shop", "Say what is configured, reachable and missing."),
     "backup": ("backup", "Write a consistent copy while the shop runs."),
