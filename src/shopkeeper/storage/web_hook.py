@@ -22,6 +22,9 @@ PORTS = (443, 8443)
 _OK = range(200, 300)
 # `is_global` lets forms of private IPv4 addresses pass that stand inside of IPv6 ones.
 _HIDDEN = tuple(ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
+# What the library takes for the open internet and no host of it has: relays, protocol assignments, examples.
+_NOBODYS = tuple(ipaddress.ip_network(net) for net in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
+_UNICAST = ipaddress.ip_network("2000::/3")  # all that is given out of IPv6
 
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -43,7 +46,8 @@ def refuse_address(address: str) -> str | None:
             return refuse_address(str(found.ipv4_mapped))
         if any(found in net for net in _HIDDEN):
             return "is a translated form of another address"
-    if not found.is_global or found.is_multicast:
+    is_given = isinstance(found, ipaddress.IPv4Address) or found in _UNICAST
+    if not is_given or not found.is_global or found.is_multicast or any(found in net for net in _NOBODYS):
         return "is not an address of the open internet"
     return None
 
