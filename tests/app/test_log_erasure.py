@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from shopkeeper.app.event_log import LOG_FILE
@@ -196,3 +197,22 @@ def test_what_others_say_later_of_who_was_erased_reaches_no_table(shop: Shop) ->
     rows = [shop.query(f"SELECT * FROM {table}").fetchall() for table in ("event", "interaction", "identifier")]
     assert "ring erased" in repr(rows)
     assert shop.tokens.token("phone", PHONE) not in repr(rows)
+
+
+def test_who_is_erased_while_their_events_are_loaded_is_not_in_the_lake(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SqliteLog(shop.folder / LOG_FILE) as log:
+        put(shop, log, FIRST)
+        step_live(shop, log)
+    person = shop.state.identifiers.person(f"app:{shop.tokens.token('user', 'm1')}")
+
+    def meanwhile(loader: Loader, rows: pa.Table) -> list[str]:
+        forget(shop, person, by="test", wait=timedelta(0))
+        return written(loader, rows)
+
+    written = Loader._write
+    monkeypatch.setattr(Loader, "_write", meanwhile)
+    with LogReader(shop.folder / LOG_FILE) as read:
+        assert Loader(shop, read).load().events == 3
+    assert shop.query("SELECT message_id FROM event").fetchall() == [("3",)]

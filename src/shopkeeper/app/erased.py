@@ -1,7 +1,8 @@
 """Who was erased since a copy was taken, told by the tombstones: a restore takes them out before it serves."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +23,7 @@ from shopkeeper.storage.keys import read_keys
 from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.token import Tokens
 
-__all__ = ["Erased", "erase_again", "erase_late"]
+__all__ = ["Erased", "erase_again", "erased_meanwhile"]
 
 _AT_ONCE = 100_000
 
@@ -82,16 +83,29 @@ def erase_again(
     return Erased(frozenset(traces.person_ids), folder)
 
 
-def erase_late(shop: Shop) -> int:
-    """Takes everybody who bears a tombstone out of the lake once more: what was under way may have brought them back.
+@contextmanager
+def erased_meanwhile(shop: Shop) -> Iterator[None]:
+    """Takes whoever was erased while the block wrote into the lake out once more: it may have read them before.
 
-    Returns:
-        How many rows were touched.
+    Yields:
+        Nothing.
     """
-    traces = _traces(shop.lake, shop.duckdb, shop.vault)
-    counts, gone = erase_from_lake(shop.lake, shop.duckdb, traces, states_of_all=False)
-    remove_files(gone, wait=timedelta(0))
-    return counts.total()
+    erased = _tombstones(shop)
+    try:
+        yield
+    finally:
+        if _tombstones(shop) != erased:
+            traces = _traces(shop.lake, shop.duckdb, shop.vault)
+            _, gone = erase_from_lake(shop.lake, shop.duckdb, traces, states_of_all=False)
+            remove_files(gone, wait=timedelta(0))
+
+
+def _tombstones(shop: Shop) -> int:
+    """How many there are; where the shop's keys are not at hand nobody can be erased."""
+    try:
+        return shop.vault.tombstones
+    except MissingError:
+        return 0
 
 
 def _traces(lake: Lake, engine: DuckDBEngine, vault: Vault) -> Traces:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
+from shopkeeper.app.erased import erased_meanwhile
 from shopkeeper.app.log import logger, noted
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_by
@@ -154,6 +155,10 @@ class Loader:
         return found, events
 
     def _load(self, batches: Sequence[Stored], at: datetime) -> Ingested:
+        with erased_meanwhile(self._shop):
+            return self._loaded(batches, at)
+
+    def _loaded(self, batches: Sequence[Stored], at: datetime) -> Ingested:
         after = consumed(self._shop.lake, _EVENT.name)
         fresh = [batch for batch in batches if batch.position > after]
         logged = self._without_erased(logged_events(fresh))

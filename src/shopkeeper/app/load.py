@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from shopkeeper.app.consent_import import replay_consents
+from shopkeeper.app.erased import erased_meanwhile
 from shopkeeper.app.event_replay import replay_events
 from shopkeeper.app.lease import loading
 from shopkeeper.app.log import logger, noted
@@ -166,17 +167,18 @@ def load(
             name, _content_hash(files, query), table_name=table, source=source, by=by, now=now(shop)
         )
         try:
-            receipt = loader(shop).load(
-                files,
-                mapping,
-                now=now(shop),
-                replace=replace,
-                only_new=only_new,
-                since=since,
-                watermark=watermark,
-                query=query,
-                progress=told,
-            )
+            with erased_meanwhile(shop):
+                receipt = loader(shop).load(
+                    files,
+                    mapping,
+                    now=now(shop),
+                    replace=replace,
+                    only_new=only_new,
+                    since=since,
+                    watermark=watermark,
+                    query=query,
+                    progress=told,
+                )
         except ShopkeeperError as error:
             shop.state.loads.fail(record.id, noted(error), now=now(shop))
             raise

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from shopkeeper.app.changed import LINES, days_to_redo, has_other_records, others, people_to_redo
 from shopkeeper.app.cuts import KINDS, keep_filed
-from shopkeeper.app.erased import erase_late
+from shopkeeper.app.erased import erased_meanwhile
 from shopkeeper.app.log import noted
 from shopkeeper.app.map_seed import seed
 from shopkeeper.app.plan import Plan
@@ -101,22 +101,19 @@ def run(
     record = shop.state.runs.start(as_of=day, engine=shop.engine.name, by=by, now=now(shop))
     reports = []
     plan: Plan | None = None
-    erased = shop.vault.tombstones
     try:
-        for place, plan in enumerate(ordered, start=1):
-            if progress:
-                progress(plan.name, place, len(ordered))
-            began = time.perf_counter()
-            refresh = partial(_refresh, shop, plan, day, force=force)
-            done = replace(retrying(refresh), seconds=round(time.perf_counter() - began, 3))
-            shop.state.runs.step(
-                record.id, done.name, rows=done.rows, seconds=done.seconds, skipped=done.skipped, now=now(shop)
-            )
-            reports.append(done)
+        with erased_meanwhile(shop):
+            for place, plan in enumerate(ordered, start=1):
+                if progress:
+                    progress(plan.name, place, len(ordered))
+                began = time.perf_counter()
+                refresh = partial(_refresh, shop, plan, day, force=force)
+                done = replace(retrying(refresh), seconds=round(time.perf_counter() - began, 3))
+                shop.state.runs.step(
+                    record.id, done.name, rows=done.rows, seconds=done.seconds, skipped=done.skipped, now=now(shop)
+                )
+                reports.append(done)
         plan = None
-        if shop.vault.tombstones != erased:
-            # Somebody was erased meanwhile, and a step may have written what it had read before.
-            erase_late(shop)
         if not steps and until is None:
             refresh_serving(shop)
     except Exception as error:
