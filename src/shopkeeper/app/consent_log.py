@@ -29,13 +29,14 @@ class ConsentKeeper(LogKeeper):
 
     reader = READER
 
-    def _keep(self, batches: Sequence[Stored]) -> None:
+    def _keep(self, batches: Sequence[Stored]) -> bool:
         said = [one for one in logged_events(batches) if consents(one.event)]
         if said:
             # Nobody is erased between the look at the tombstones and the note.
             with self._shop.state.identifiers.alone():
                 known = without_erased(said, barred_by(self._shop))
                 self._shop.state.consents.add(self._changes(one.event for one in known))
+        return bool(said)
 
     def _changes(self, events: Iterable[Event]) -> Iterator[ConsentChange]:
         for event in events:

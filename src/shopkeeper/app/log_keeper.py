@@ -37,5 +37,6 @@ class LogKeeper:
         positions.move(self.reader, batches[-1].position)
         return len(batches) == _BATCHES_AT_ONCE
 
-    def _keep(self, batches: Sequence[Stored]) -> None:
+    def _keep(self, batches: Sequence[Stored]) -> bool:
+        """Keeps what batches hold; says whether there was anything."""
         raise NotImplementedError

@@ -18,10 +18,11 @@ class SafeKeeper(LogKeeper):
 
     reader = READER
 
-    def _keep(self, batches: Sequence[Stored]) -> None:
+    def _keep(self, batches: Sequence[Stored]) -> bool:
         shop, sealed = self._shop, [batch for batch in batches if batch.sealed or batch.refusals]
         if sealed:
             keep_sealed(shop.vault, shop.lake, shop.duckdb, shop.sealing, sealed, self._of_erased)
+        return bool(sealed)
 
     def _of_erased(self, bodies: Sequence[tuple[str, bytes]]) -> set[str]:
         """The refused messages of who was erased and sends again."""
