@@ -31,6 +31,7 @@ _SHORTEST_ELSEWHERE = 8
 _LEAST = 6  # characters of the shortest e-mail there is
 MOST_HITS = 500
 """So much may be found in a text or an event: finding more would take longer than anybody may make the door wait."""
+_CODED, _CODED_BYTES = re.compile(r"%[0-9A-Fa-f]{2}"), re.compile(rb"%[0-9A-Fa-f]{2}")
 _MOST_CODED = 3  # times that an address may stand in an address
 
 _SIGNS = dict.fromkeys([*range(0x200B, 0x2010), 0x2060, 0xFEFF], None) | dict.fromkeys(
@@ -222,17 +223,17 @@ def _decoded_bytes(content: bytes) -> bytes:
     """A text in UTF-8 and, behind it, the same with the signs that addresses write as `%E6` as they are."""
     clear = content
     for _ in range(_MOST_CODED):
-        before, clear = clear, unquote_to_bytes(clear)
-        if clear == before:
+        if _CODED_BYTES.search(clear) is None:
             break
-    return content if clear == content else content + b"\n" + clear
+        clear = unquote_to_bytes(clear)
+    return content if clear is content else content + b"\n" + clear
 
 
 def _decoded(text: str) -> str:
     for _ in range(_MOST_CODED):
-        before, text = text, unquote(text)
-        if text == before:
+        if _CODED.search(text) is None:
             break
+        text = unquote(text)
     return text
 
 
