@@ -1,10 +1,11 @@
 """The map of identifiers to persons: the authority on who is who."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import CompoundSelect, Connection, Text, bindparam, func, literal, or_, select, union_all, update
@@ -28,6 +29,16 @@ _CURRENT = select(_OF.c.record_id, _OF.c.into_id).where(
     _OF.c.until.is_(None), _OF.c.record_id.in_(bindparam("records", expanding=True))
 )
 _MERGING = update(_MAP).where(_MAP.c.person_id == bindparam("ending")).values(person_id=bindparam("staying"))
+_SEEING = (
+    update(_MAP)
+    .where(_MAP.c.token == bindparam("of_token"))
+    .values(
+        source=bindparam("seen_in"),
+        first_seen_on=bindparam("first"),
+        last_seen_on=bindparam("last"),
+        verified=bindparam("proven"),
+    )
+)
 _MEMBERS = select(_OF.c.record_id, _OF.c.token, _OF.c.into_id).where(
     _OF.c.into_id.in_(bindparam("persons", expanding=True)), _OF.c.until.is_(None)
 )
@@ -183,8 +194,7 @@ class Identifiers:
 
     def fold(self, person_id: str) -> tuple[str, list[str]]:
         """Gives whom a person or record belongs to now and that person's records: `person` and `records` at once."""
-        with self._database.read() as connection:
-            current = {row[0]: row[1] for row in connection.execute(_AROUND, {"person": person_id})}
+        current = dict(self._database.ask(_AROUND, {"person": person_id}))
         who = current.get(person_id, person_id)
         records = {record for record, into in current.items() if into == who}
         return who, sorted(records if who in current else {who, *records})
@@ -265,11 +275,37 @@ class Identifiers:
             records: Token and person by record.
             now: Since when, where it is new.
         """
-        present = self.persons(list(records))
+        self.remember((), (), records, now=now)
+
+    def remember(
+        self,
+        identified: Collection[Identified],
+        seen: Collection[Identified],
+        records: Mapping[str, tuple[str, str]],
+        *,
+        now: datetime,
+    ) -> None:
+        """Keeps what a batch said; of a small one in one transaction, since each waits for the disk.
+
+        Args:
+            identified: Identifiers, new and changed.
+            seen: Identifiers that are there, of which only the sight is new; one that is gone stays gone.
+            records: Token and person by record that belongs to another person than its own.
+            now: Since when it does, where that is new.
+        """
+        present = self.persons(list(records)) if records else {}
         new = [(record, of) for record, of in records.items() if present.get(record) != of[1]]
-        for chunk in _chunks(new, _ROWS_AT_ONCE):
+
+        def move(connection: Connection, some: Sequence[tuple[str, tuple[str, str]]]) -> None:
+            _move(connection, self._database, dict(some), now)
+
+        work: list[tuple[Callable[[Connection, Any], None], Any]] = [(self._put, one) for one in identified]
+        work += [(_see, one) for one in seen]
+        work += [(move, each) for each in new]
+        for chunk in _chunks(work, _ROWS_AT_ONCE):
             with self._database.write() as connection:
-                _move(connection, self._database, dict(chunk), now)
+                for keeping, some in groupby(chunk, key=itemgetter(0)):
+                    keeping(connection, [each for _, each in some])
 
     def forget(self, tokens: Collection[str], records: Collection[str] = ()) -> int:
         """Takes identifiers out, and the records that were theirs; gives how many identifiers went.
@@ -300,6 +336,21 @@ class Identifiers:
         changed = {name: insert.excluded[name] for name in names if name != "token"}
         values = [{name: getattr(one, name) for name in names} for one in identified]
         connection.execute(insert.on_conflict_do_update(index_elements=["token"], set_=changed), values)
+
+
+def _see(connection: Connection, seen: Sequence[Identified]) -> None:
+    # Apart from `_put`: who the person is stands in two indexes, which an update of it writes anew.
+    rows = [
+        {
+            "of_token": one.token,
+            "seen_in": one.source,
+            "first": one.first_seen_on,
+            "last": one.last_seen_on,
+            "proven": one.verified,
+        }
+        for one in seen
+    ]
+    connection.execute(_SEEING, rows)
 
 
 def _move(connection: Connection, database: Database, moving: Mapping[str, tuple[str, str]], now: datetime) -> None:
