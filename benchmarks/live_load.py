@@ -18,7 +18,7 @@ __all__ = ["main"]
 _CONNECTIONS = 24
 _LOOKS_EVERY = 0.01
 _COARSE = 0.05
-"""Who has waited long looks less often: what is told is late by a twentieth at most, and looking is no load of its own."""
+"""Who waits long looks less often: what is told is late by a twentieth at most, and looking is no load of its own."""
 _GIVES_UP = 30.0
 _LATE = 30.0
 _BROWSING = 0.5
