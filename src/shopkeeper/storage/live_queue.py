@@ -11,8 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["TABLES", "Aside", "LiveQueue", "Touching", "enqueue", "keep_aside", "looked_at", "remove", "set_aside"]
+__all__ = [
+    "CHECKPOINT_PAGES",
+    "TABLES",
+    "Aside",
+    "LiveQueue",
+    "Touching",
+    "enqueue",
+    "keep_aside",
+    "looked_at",
+    "remove",
+    "set_aside",
+]
 
+CHECKPOINT_PAGES = 8_000
+"""Pages of the WAL that are brought into the file at once: most of them change again before, and are written once."""
 TABLES = """
 CREATE TABLE IF NOT EXISTS touched (
     record_id TEXT PRIMARY KEY, position INTEGER NOT NULL, at INTEGER NOT NULL, words TEXT NOT NULL,
@@ -144,6 +157,7 @@ class LiveQueue:
         self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=30)
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA secure_delete = ON")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
     def waiting(self, most: int) -> list[Touching]:
         """Gives records that wait, those first that were touched first."""

@@ -221,6 +221,8 @@ def _sqlite_engine(url: URL, *, foreign_keys: bool) -> Engine:
         connection.execute("PRAGMA temp_store = MEMORY")
         # A transaction of a thousand rows touches more pages than the 2 MB that SQLite holds: it would read them twice.
         connection.execute("PRAGMA cache_size = -16384")
+        # And each would go to the file at once: of pages that change again and again, once in a while is enough.
+        connection.execute("PRAGMA wal_autocheckpoint = 8000")
 
     def begin(connection: Connection) -> None:
         # A deferred transaction that turns to writing fails at once when another wrote in between.
