@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from shopkeeper.app.log import logger
+from shopkeeper.app.passed import Passed
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_person
 from shopkeeper.collect.event_table import logged_events, without_erased
@@ -36,13 +37,13 @@ class ConsentKeeper:
     def __init__(self, shop: Shop, log: Log | LogReader) -> None:
         self._shop = shop
         self._log = log
+        self._passed = Passed(shop.state.positions, READER)
 
     def step(self) -> bool:
         """Notes what the next batches say; says whether there may be more. Doing it again adds nothing."""
-        positions = self._shop.state.positions
-        after = positions.of(READER)
-        batches = self._log.read(after, _BATCHES_AT_ONCE)
+        batches = self._log.read(self._passed.position(), _BATCHES_AT_ONCE)
         if not batches:
+            self._passed.rest()
             return False
         logged = logged_events(batches)
         said = [one for one in logged if consents(one.event)]
@@ -51,7 +52,7 @@ class ConsentKeeper:
             with self._shop.state.identifiers.alone():
                 known = without_erased(said, lambda tokens: self._shop.vault.tombstoned(tokens=tokens))
                 self._shop.state.consents.add(self._changes(one.event for one in known))
-        positions.move(READER, batches[-1].position)
+        self._passed.move(batches[-1].position, did=bool(said))
         return len(batches) == _BATCHES_AT_ONCE
 
     def _changes(self, events: Iterable[Event]) -> Iterator[ConsentChange]:

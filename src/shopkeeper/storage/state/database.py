@@ -4,8 +4,8 @@ import fcntl
 import json
 import os
 import sqlite3
-import threading
 import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +35,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.place = engine.url.render_as_string(hide_password=True)
-        self._asked: sqlite3.Connection | None = None
-        self._asking = threading.Lock()
+        self._idle: deque[sqlite3.Connection] = deque()
         self._written: dict[Select[Any], tuple[str, Sequence[str]]] = {}
 
     @property
@@ -74,11 +73,27 @@ class Database:
             compiled = query.compile(dialect=self.engine.dialect)
             self._written[query] = str(compiled), tuple(compiled.positiontup or ())
         written, names = self._written[query]
-        values = [given[name] for name in names]
-        with translated(self.place), self._asking:
-            if self._asked is None:
-                self._asked = _asking(str(self.engine.url.database))
-            return self._asked.execute(written, values).fetchall()
+        with self._asking() as connection:
+            return connection.execute(written, [given[name] for name in names]).fetchall()
+
+    def ask_text(self, query: str, *given: str) -> str:
+        """Asks SQLite one question whose answer is one text, such as a set written as JSON."""
+        with self._asking() as connection:
+            (found,) = connection.execute(query, given).fetchone()
+        return str(found)
+
+    @contextmanager
+    def _asking(self) -> Iterator[sqlite3.Connection]:
+        """A connection that only reads, for one question of one thread."""
+        with translated(self.place):
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = _asking(str(self.engine.url.database))
+            try:
+                yield connection
+            finally:
+                self._idle.append(connection)
 
     @contextmanager
     def alone(self, name: str, *, waits: bool = True) -> Iterator[bool]:
@@ -119,10 +134,8 @@ class Database:
     def close(self) -> None:
         """Closes every connection."""
         self.engine.dispose()
-        with self._asking:
-            if self._asked is not None:
-                self._asked.close()
-                self._asked = None
+        while self._idle:
+            self._idle.pop().close()
 
 
 def _asking(file: str) -> sqlite3.Connection:

@@ -8,9 +8,20 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import CompoundSelect, Connection, Text, bindparam, func, literal, or_, select, union_all, update
+from sqlalchemy import (
+    CompoundSelect,
+    Connection,
+    Text,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
-from shopkeeper.storage.state import tables
+from shopkeeper.storage.state import identifier_sets, tables
 from shopkeeper.storage.state.database import Database
 
 __all__ = ["Identified", "Identifiers", "RecordOf", "person_now", "same_person"]
@@ -29,6 +40,7 @@ _CURRENT = select(_OF.c.record_id, _OF.c.into_id).where(
     _OF.c.until.is_(None), _OF.c.record_id.in_(bindparam("records", expanding=True))
 )
 _MERGING = update(_MAP).where(_MAP.c.person_id == bindparam("ending")).values(person_id=bindparam("staying"))
+_SIGHT = ("of_token", "seen_in", "first", "last", "proven")
 _SEEING = (
     update(_MAP)
     .where(_MAP.c.token == bindparam("of_token"))
@@ -140,6 +152,8 @@ class Identifiers:
 
     def known(self, tokens: Collection[str]) -> list[Identified]:
         """Gives what is known of some identifiers."""
+        if self._database.is_sqlite:
+            return [Identified(*row) for row in identifier_sets.known(self._database, tokens)]
         found: list[Identified] = []
         with self._database.read() as connection:
             for chunk in _chunks(tokens, _ASKED_AT_ONCE):
@@ -182,14 +196,11 @@ class Identifiers:
     def folds(self, person_ids: Collection[str]) -> dict[str, list[str]]:
         """Gives the records that each of some persons is the fold of, its own among them."""
         found: dict[str, list[str]] = {person: [person] for person in person_ids}
-        with self._database.read() as connection:
-            for chunk in _chunks(person_ids, _ASKED_AT_ONCE):
-                for record, into in connection.execute(_FOLDED, {"persons": chunk}):
-                    if record != into:
-                        found[into].append(record)
-                for record, into in connection.execute(_CURRENT, {"records": chunk}):
-                    if record != into:
-                        found[record].remove(record)
+        for record, into in self._around(found):
+            if record != into and into in found:
+                found[into].append(record)
+            if record != into and record in found:
+                found[record].remove(record)
         return found
 
     def fold(self, person_id: str) -> tuple[str, list[str]]:
@@ -201,6 +212,8 @@ class Identifiers:
 
     def persons(self, record_ids: Collection[str]) -> dict[str, str]:
         """Gives the person of each record that does not belong to its own."""
+        if self._database.is_sqlite:
+            return dict(identifier_sets.current(self._database, record_ids))
         found: dict[str, str] = {}
         with self._database.read() as connection:
             for chunk in _chunks(record_ids, _ASKED_AT_ONCE):
@@ -300,7 +313,7 @@ class Identifiers:
             _move(connection, self._database, dict(some), now)
 
         work: list[tuple[Callable[[Connection, Any], None], Any]] = [(self._put, one) for one in identified]
-        work += [(_see, one) for one in seen]
+        work += [(self._see, one) for one in seen]
         work += [(move, each) for each in new]
         for chunk in _chunks(work, _ROWS_AT_ONCE):
             with self._database.write() as connection:
@@ -326,31 +339,52 @@ class Identifiers:
                 gone += connection.execute(_MAP.delete().where(_MAP.c.token.in_(chunk))).rowcount
         return gone
 
+    def _around(self, persons: Collection[str]) -> list[tuple[str, str]]:
+        """Record and person where either is one of some persons, as of one instant."""
+        if self._database.is_sqlite:
+            return identifier_sets.around(self._database, persons)
+        found: set[tuple[str, str]] = set()
+        with self._database.read() as connection:
+            for chunk in _chunks(persons, _ASKED_AT_ONCE):
+                found.update((one, into) for one, into in connection.execute(_FOLDED, {"persons": chunk}))
+                found.update((one, into) for one, into in connection.execute(_CURRENT, {"records": chunk}))
+        return sorted(found)
+
     def _mark(self, name: str) -> int:
         with self._database.read() as connection:
             return int(connection.scalar(select(_MARKS.c.number).where(_MARKS.c.name == name)) or 0)
 
     def _put(self, connection: Connection, identified: Sequence[Identified]) -> None:
+        if self._database.is_sqlite:
+            identifier_sets.put(connection, [_row(one) for one in identified])
+            return
         names = _MAP.c.keys()
         insert = self._database.insert(_MAP)
         changed = {name: insert.excluded[name] for name in names if name != "token"}
         values = [{name: getattr(one, name) for name in names} for one in identified]
         connection.execute(insert.on_conflict_do_update(index_elements=["token"], set_=changed), values)
 
+    def _see(self, connection: Connection, seen: Sequence[Identified]) -> None:
+        # Apart from `_put`: who the person is stands in two indexes, which an update of it writes anew.
+        found = [(one.token, one.source, one.first_seen_on, one.last_seen_on, one.verified) for one in seen]
+        if self._database.is_sqlite:
+            identifier_sets.seen(connection, found)
+        else:
+            connection.execute(_SEEING, [dict(zip(_SIGHT, row, strict=True)) for row in found])
 
-def _see(connection: Connection, seen: Sequence[Identified]) -> None:
-    # Apart from `_put`: who the person is stands in two indexes, which an update of it writes anew.
-    rows = [
-        {
-            "of_token": one.token,
-            "seen_in": one.source,
-            "first": one.first_seen_on,
-            "last": one.last_seen_on,
-            "proven": one.verified,
-        }
-        for one in seen
-    ]
-    connection.execute(_SEEING, rows)
+
+def _row(one: Identified) -> identifier_sets.Row:
+    return (
+        one.token,
+        one.person_id,
+        one.kind,
+        one.source,
+        one.first_seen_on,
+        one.last_seen_on,
+        one.verified,
+        one.claimed_by,
+        one.claimed_at,
+    )
 
 
 def _move(connection: Connection, database: Database, moving: Mapping[str, tuple[str, str]], now: datetime) -> None:
@@ -362,7 +396,9 @@ def _move(connection: Connection, database: Database, moving: Mapping[str, tuple
     if ends:
         ending = update(_OF).where(_OF.c.record_id == bindparam("ending"), _OF.c.until.is_(None)).values(until=now)
         connection.execute(ending, ends)
-    if new:
+    if new and database.is_sqlite:
+        identifier_sets.moved(connection, new, now)
+    elif new:
         insert = database.insert(_OF)
         again = {"token": insert.excluded.token, "into_id": insert.excluded.into_id, "until": None}
         rows = [
@@ -370,6 +406,7 @@ def _move(connection: Connection, database: Database, moving: Mapping[str, tuple
             for record, (token, into) in new.items()
         ]
         connection.execute(insert.on_conflict_do_update(index_elements=["record_id", "since"], set_=again), rows)
+    if new:
         _count_move(connection, database)
 
 
