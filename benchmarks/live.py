@@ -34,6 +34,7 @@ from shopkeeper.sample.size import SIZES
 from shopkeeper.schema.query import Query
 from shopkeeper.segment.document import to_document
 from shopkeeper.storage.live import LiveStore
+from shopkeeper.storage.live_history import HISTORY_FILE, LiveHistory
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.state.identifiers import Identified
 
@@ -46,6 +47,7 @@ _RATE, _BATCH, _READS, _LOOKS = 2_000, 100, 200, 2
 _AUDIENCES = 20
 _COMPACT_EVERY = 60.0
 _WATCH_EVERY = 2.0
+_SETTLES_WITHIN = 1_800.0
 _WARM = 0.2  # of the time: memory is compared from then on, as minute 2 of 10
 _FRESH_BAR, _READ_BAR, _GROWTH_BAR, _MEMORY_BAR = 1_000.0, 10.0, 0.01, 1.1
 
@@ -194,11 +196,26 @@ def _service(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("the service did not begin")
             time.sleep(0.2)
+        began = time.monotonic()
+        while not _is_settled(folder / HISTORY_FILE):
+            if process.poll() is not None or time.monotonic() - began > _SETTLES_WITHIN:
+                raise RuntimeError("the segments did not settle")
+            time.sleep(0.5)
+        say(f"segments settled in {time.monotonic() - began:.0f} s")
         time.sleep(3.0)
         yield process, port
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(150)
+
+
+def _is_settled(file: Path) -> bool:
+    """Whether the published segments run live: what they need is read, and membership follows the run."""
+    history = LiveHistory.opened(file)
+    if history is None:
+        return False
+    with closing(history):
+        return history.note("day") is not None
 
 
 def _program(folder: Path, what: str, plan: dict[str, Any]) -> subprocess.Popen[bytes]:

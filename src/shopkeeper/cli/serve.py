@@ -6,6 +6,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import click
 import uvicorn
@@ -114,13 +116,21 @@ def worker_command(shop: Shop, *, no_schedule: bool, as_json: bool) -> None:
     """Take the log into the lake and the vault, and do the jobs of the schedule."""
     del as_json
     end_with_parent()
-    os.nice(_GIVES_WAY)
+    _give_way()
     # Its readers let go of the interpreter with every row of SQLite, and would wait five milliseconds to have it back.
     sys.setswitchinterval(_WORKER_SWITCH_SECONDS)
     told = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: told.set())
     work(shop, told, with_schedule=not no_schedule)
+
+
+def _give_way() -> None:
+    """Has others go first; where the kernel schedules by session, the niceness of a process counts inside it only."""
+    os.nice(_GIVES_WAY)
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(_GIVES_WAY), encoding="ascii")
 
 
 @click.command("log")
