@@ -17,6 +17,8 @@ __all__ = ["PARENT", "Part", "Service", "end_with_parent"]
 PARENT = "SHOPKEEPER_PARENT_FD"
 """Environment variable: the number of a pipe that ends when the parent does."""
 
+_ARENAS = "MALLOC_ARENA_MAX"
+"""Of glibc: with an arena for each of many threads, what one gave back is of no use to the others."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0
 _LOOKS_EVERY = 0.2
@@ -91,7 +93,7 @@ class Service:
         return {each.part.name: each.process.pid for each in self._running}
 
     def _start(self, part: Part) -> subprocess.Popen[bytes]:
-        environment = os.environ | {PARENT: str(self._alive), PART: part.name}
+        environment = {_ARENAS: "2"} | os.environ | {PARENT: str(self._alive), PART: part.name}
         command = [sys.executable, "-m", "shopkeeper", *part.words]
         return subprocess.Popen(command, env=environment, pass_fds=(self._alive, *part.passes), start_new_session=True)  # noqa: S603 - our own command
 
