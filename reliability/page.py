@@ -48,6 +48,14 @@ At the end, when all that was asked is done, no byte of an erased event may be i
 be known. The control erases in two commits, and must be found damaged.
 """,
     ),
+    "rekeyed": (
+        "Killed while the token key changes",
+        """
+`shopkeeper token rekey` is ended by `kill -9` at moments spread over all of it, and typed again, until it is through.
+A shop that is not through must not open; at the end no file may hold a token of before, everybody be found by their
+phone with their events, and each event that comes again be a duplicate. The control: the search finds tokens before.
+""",
+    ),
     "full_disk": (
         "A full disk",
         """

@@ -19,10 +19,12 @@ from reliability.http_poison import poisoned_over_http
 from reliability.kills import killed
 from reliability.ledger import Verdict
 from reliability.poison import poisoned
+from reliability.rekeyed import rekeyed
 
 __all__ = ["SUITES"]
 
 _KILLS = 40
+_REKEY_KILLS = 40
 _CUTS = 150
 _FAILING = range(1, 51)
 _PIECES = 1_000
@@ -111,6 +113,20 @@ def _erased() -> Figures:
         "erased_left": figure(found.left, "events", bar=0),
         "erased_forgotten": figure(found.forgotten, "ids", bar=0),
         "erased_control_damaged": figure(control.damaged, "kills", bar=1, at_least=True),
+    }
+
+
+def _rekeyed() -> Figures:
+    with _folder() as folder:
+        found = rekeyed(folder, kills=_REKEY_KILLS, seed=_SEED)
+    return {
+        "rekeyed_kills": figure(found.kills, "kills", bar=_REKEY_KILLS, at_least=True),
+        "rekeyed_under_way": figure(found.under_way, "kills", bar=_REKEY_KILLS // 4, at_least=True),
+        "rekeyed_opened": figure(found.opened, "shops", bar=0),
+        "rekeyed_left": figure(found.left, "files", bar=0),
+        "rekeyed_lost": figure(found.lost, "persons", bar=0),
+        "rekeyed_doubled": figure(found.doubled, "events", bar=0),
+        "rekeyed_control_found": figure(found.control, "files", bar=1, at_least=True),
     }
 
 
@@ -248,6 +264,7 @@ SUITES: Mapping[str, Callable[[], Figures]] = {
     "cuts": _cuts,
     "failing_sync": _failing_syncs,
     "erased": _erased,
+    "rekeyed": _rekeyed,
     "full_disk": _full_disk,
     "poison": _poison,
     "flood": _flood,

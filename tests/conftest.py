@@ -20,7 +20,7 @@ _ALLOWED = Path(__file__).with_name("skips.txt")
 _ROOT = Path(__file__).parents[1]
 _COSTLY = {
     # What takes long to make is made in one process, and all files whose tests ask for it, in these words, run there.
-    "chains": ("tests.spark_cluster", "journey: Shop", "little_chain: Shop"),
+    "chains": ("tests.spark_cluster", "journey: Shop", "little_chain: Shop", '"little_chain"'),
     "console": ("client: httpx.Client", "visitor: httpx.Client", "open_page: Opened"),
 }
 

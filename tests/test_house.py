@@ -84,7 +84,7 @@ def test_only_the_terminal_that_serves_starts_the_console() -> None:
     starting = {
         file.name for file in (SOURCE / "cli").glob("*.py") if "shopkeeper.web" in file.read_text(encoding="utf-8")
     }
-    assert starting == {"serve.py"}
+    assert starting == {"web.py"}
 
 
 def test_no_file_names_a_registry() -> None:

@@ -83,14 +83,26 @@ def found_in(folder: Path, *more: str) -> set[str]:
     return {str(path.relative_to(folder)) for path in files if any(word in _unpacked(path) for word in looked_for)}
 
 
+@pytest.fixture(scope="module")
+def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop in which one person is everywhere, made once and kept beside: a lake's files know their own paths."""
+    place = tmp_path_factory.mktemp("everywhere")
+    (place / "in").mkdir()
+    (place / "in" / "m.toml").write_text(MAPPING, encoding="utf-8")
+    (place / "in" / "会员小票.csv").write_text(FILE, encoding="utf-8")
+    with init(place / "shop", {"chain.country": "CN", "engine.memory_limit": "1GB", "engine.threads": 1}) as made:
+        fill_everywhere(made, place / "in")
+    shutil.copytree(place / "shop", place / "kept")
+    return place
+
+
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """A shop in which one person is everywhere."""
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "m.toml").write_text(MAPPING, encoding="utf-8")
-    (tmp_path / "in" / "会员小票.csv").write_text(FILE, encoding="utf-8")
-    with init(tmp_path / "shop", {"chain.country": "CN", "engine.memory_limit": "1GB", "engine.threads": 1}) as made:
-        fill_everywhere(made, tmp_path / "in")
+def shop(everywhere: Path, tmp_path: Path) -> Iterator[Shop]:
+    """The shop as it was made, whatever a test before did to it."""
+    shutil.rmtree(everywhere / "shop")
+    shutil.copytree(everywhere / "kept", everywhere / "shop")
+    shutil.copytree(everywhere / "in", tmp_path / "in")
+    with open_shop(everywhere / "shop") as made:
         yield made
 
 

@@ -12,9 +12,9 @@ from shopkeeper.app.person_export import export_person
 from shopkeeper.app.shop import Shop
 from shopkeeper.base.errors import AlreadyThereError, MissingError
 from shopkeeper.cli.main import main
-from tests.app.test_forget import CARD, EMAIL, NAME, NO_WAIT, OTHER_PHONE, PERSON, PHONE, shop
+from tests.app.test_forget import CARD, EMAIL, NAME, NO_WAIT, OTHER_PHONE, PERSON, PHONE, everywhere, shop
 
-__all__ = ["shop"]
+__all__ = ["everywhere", "shop"]
 
 
 def test_an_export_holds_everything_of_the_person_and_nobody_else(shop: Shop, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from shopkeeper.base.errors import AlreadyThereError, MissingError, StorageError, UsageError
-from shopkeeper.storage.keys import Keys, make_keys, read_keys, retire_vault_keys, rotate_vault_key
+from shopkeeper.storage.keys import Key, Keys, make_keys, read_keys, retire_vault_keys, rotate_vault_key
 from shopkeeper.storage.token import Tokens
+from shopkeeper.storage.tombstones import Tombstones
 from shopkeeper.storage.vault import Put, Vault
 
 PHONES = [f"1380013{number:04d}" for number in range(300)]
@@ -160,6 +161,30 @@ def test_tombstones_show_nobody_and_a_torn_line_loses_no_other(tmp_path: Path, k
         stream.write(b"what is this\n")
     with pytest.raises(StorageError, match="tombstones"):
         reopened(tmp_path, keys)
+
+
+def test_tombstones_hold_through_a_rekey_and_are_read_with_its_key_only(tmp_path: Path, keys: Keys) -> None:
+    file, key = tmp_path / "tombstones", Key(b"k" * 32)
+    before, after = Tokens(keys.token, "CN"), Tokens(keys.token, "CN", [key])
+    old, new = before.token("user", "ann"), after.token("user", "ann")
+    names, renamed = ["till|1", f"app|{old}", old], ["till|1", f"app|{new}", new]
+    Tombstones(file, keys.token).add(names)
+    lines = file.read_text().split()
+    behind = Tombstones(file, keys.token, [key])
+    assert behind.known(renamed) == set(renamed), "a file of before is read as it is"
+    assert behind.rekey() == 3
+    assert not set(lines) & set(file.read_text().split())
+    assert behind.known(renamed) == set(renamed)
+    assert behind.rekey() == 0
+    behind.add(["till|2"])
+    behind.lift(["till|1"])
+    assert Tombstones(file, keys.token, [key]).known([*renamed, "till|2"]) == {f"app|{new}", new, "till|2"}
+    for others in ([], [Key(b"z" * 32)]):
+        with pytest.raises(StorageError, match="under a token key that is not there"):
+            Tombstones(file, keys.token, others).known(names)
+    fresh = tmp_path / "fresh"
+    Tombstones(fresh, keys.token, [key]).add([new])
+    assert Tombstones(fresh, keys.token, [key, Key(b"z" * 32)]).rekey() == 1
 
 
 def test_refused_bodies_are_kept_as_they_came_and_dropped(vault: Vault, now: datetime) -> None:

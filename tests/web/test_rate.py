@@ -1,9 +1,10 @@
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 
-from shopkeeper.app.shop import Shop
+from shopkeeper.app.shop import Shop, init
 from shopkeeper.web import create_app
 from shopkeeper.web.rate import RateLimit
 from tests.web.conftest import in_own_loop
@@ -34,8 +35,8 @@ def test_a_clock_that_goes_back_gives_no_tries() -> None:
     assert limit.wait("ada", NOW - timedelta(hours=1)) == 10
 
 
-def test_fifty_guesses_are_stopped_and_say_when_to_come_back(shop: Shop) -> None:
-    async def guessed() -> list[httpx.Response]:
+def test_fifty_guesses_are_stopped_and_say_when_to_come_back(tmp_path: Path) -> None:
+    async def guessed(shop: Shop) -> list[httpx.Response]:
         transport = httpx.ASGITransport(create_app(shop))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             found = re.search(r'name="csrf" value="(\w+)"', (await client.get("/sign-in")).text)
@@ -44,6 +45,7 @@ def test_fifty_guesses_are_stopped_and_say_when_to_come_back(shop: Shop) -> None
             headers = {"origin": "http://localhost"}
             return [await client.post("/sign-in", data=given, headers=headers) for _ in range(12)]
 
-    answers = in_own_loop(guessed())
+    with init(tmp_path / "shop") as shop:
+        answers = in_own_loop(guessed(shop))
     assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
     assert int(answers[-1].headers["retry-after"]) > 0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shopkeeper.app.erased import Erased, erase_again
+from shopkeeper.app.rekeyed_copy import Behind, behind_of
 from shopkeeper.app.shop import Shop, now, open_shop
 from shopkeeper.base.settings import FILE_NAME, read_settings
 from shopkeeper.storage import backup as backups
@@ -52,21 +53,31 @@ def restore(file: Path, folder: Path, *, tombstones: Path | None = None) -> Back
         tombstones: The `tombstones.log` of the shop the copy is of: whoever was erased since is taken out again before
             anything can be served. The keys must be in the copy or the environment then.
 
+    A copy from before a rekey gets the tokens of now, where the newest keys are there; else `token rekey` does that.
+
     Raises:
-        UsageError: Tombstones were named, and there are no keys to read them with.
+        UsageError: Tombstones were named, and there are no keys to read them with; or the copy is of later keys.
+        StorageError: The tombstones are of a later token key than those that are there.
     """
     erased: list[Erased] = []
+    behind: list[Behind] = []
 
     def forget(lake: Lake, engine: DuckDBEngine) -> None:
+        _close_to_others(folder / "keys")
+        if (found := behind_of(folder)) is not None:
+            found.catch_up(lake)
+            behind.append(found)
         if tombstones is not None:
             shutil.copyfile(tombstones, folder / "tombstones.log")
             (folder / "tombstones.log").chmod(0o600)
-            _close_to_others(folder / "keys")
             erased.append(erase_again(folder, lake, engine, country=read_settings(folder).chain.country))
 
     def make_state(copy: Path, contents: Mapping[str, TableContent]) -> None:
         url = read_settings(folder).storage.state_url or f"sqlite:///{folder.absolute() / 'state.db'}"
         State.restore(copy, url, contents)
+        for each in behind:
+            with State.open(url) as state:
+                each.catch_up_state(state)
         for found in erased:
             with State.open(url) as state:
                 _forget_map(state.identifiers, found)

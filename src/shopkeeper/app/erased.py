@@ -74,7 +74,7 @@ def erase_again(
             next_step="put the keys into the environment (SHOPKEEPER_KEY_VAULT, SHOPKEEPER_KEY_TOKEN)",
         ) from error
     with open_vault(folder, environment) as vault:
-        drop_bodies(lake, engine, vault, bodies_of_erased(vault, Tokens(keys.token, country)))
+        drop_bodies(lake, engine, vault, bodies_of_erased(vault, Tokens(keys.token, country, keys.rekeys)))
         traces = _traces(lake, engine, vault)
     _, gone = erase_from_lake(lake, engine, traces)
     remove_files(gone, wait=timedelta(0))

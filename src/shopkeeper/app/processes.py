@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 from shopkeeper.app.counts import PART
 from shopkeeper.app.log import logger
 
-__all__ = ["PARENT", "Part", "Service", "end_with_parent"]
+__all__ = ["DRAIN_SECONDS", "PARENT", "Part", "Service", "end_with_parent"]
 
 PARENT = "SHOPKEEPER_PARENT_FD"
 """Environment variable: the number of a pipe that ends when the parent does."""
 
 _ARENAS = "MALLOC_ARENA_MAX"
 """Of glibc: with an arena for each of many threads, what one gave back is of no use to the others."""
+
+DRAIN_SECONDS = 20
+"""How long requests that are under way when the service is stopped may take."""
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0
 _LOOKS_EVERY = 0.2

@@ -22,6 +22,7 @@ from shopkeeper.schema.query import Query
 from shopkeeper.schema.table import Type
 from shopkeeper.schema.traits import TRAITS
 from shopkeeper.storage.consumed import consumed
+from shopkeeper.storage.erase import state_after
 from shopkeeper.storage.serving import ServingSet, forget_served, write_serving, writing
 
 __all__ = ["SERVING_FILE", "Served", "ServedRecord", "ServedScore", "forget_serving", "refresh_serving", "traits_of"]
@@ -100,7 +101,7 @@ def refresh_serving(shop: Shop) -> Made | None:
         if profile is None or AS_OF not in profile.properties:
             return None
         noted = {name: profile.properties.get(f"shopkeeper.input.{name}") for name in _MADE_OF}
-        if any(name not in found or str(found[name].id) != said for name, said in noted.items()):
+        if not all(name in found and _is_state(shop, name, found[name].id, said) for name, said in noted.items()):
             return None
         as_of = date.fromisoformat(profile.properties[AS_OF])
         made_of = _fingerprint({name: snapshot.id for name, snapshot in found.items()})
@@ -115,6 +116,11 @@ def refresh_serving(shop: Shop) -> Made | None:
         }
         people = write_serving(file, _rows(shop, as_of), uncounted=_uncounted(shop), marks=marks)
     return Made(people, as_of)
+
+
+def _is_state(shop: Shop, name: str, present: int, noted: str | None) -> bool:
+    """Whether a table is in the state that was noted, or in what erasures and rekeys have made of that."""
+    return noted is not None and (noted == str(present) or state_after(shop.lake, name, int(noted)) == present)
 
 
 def forget_serving(shop: Shop, traces: Traces) -> Mapping[str, int]:

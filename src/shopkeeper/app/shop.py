@@ -24,11 +24,16 @@ from shopkeeper.storage.key_ring import KeyRing
 from shopkeeper.storage.keys import make_keys, read_keys
 from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.models import Models
+from shopkeeper.storage.rekeyed_file import check_rekeys
 from shopkeeper.storage.sealing import Sealing
+from shopkeeper.storage.shop_lock import ShopLock
 from shopkeeper.storage.state import State
 from shopkeeper.storage.token import Tokens
 
-__all__ = ["Shop", "init", "open_shop"]
+__all__ = ["REKEYING", "Shop", "init", "open_shop"]
+
+REKEYING = ".rekeying"
+"""The file that stands in a shop from the beginning to the end of a change of its token key."""
 
 
 class Shop:
@@ -39,29 +44,46 @@ class Shop:
         settings: Its settings; read from the folder by `open_shop`.
         clock: Gives the present instant.
         engine_kind: `duckdb` or `spark`; what the settings say by default.
+        lock: The right to use it, given back when the shop is closed.
     """
 
     def __init__(
-        self, folder: Path, settings: Settings, *, clock: Clock = system_clock, engine_kind: str | None = None
+        self,
+        folder: Path,
+        settings: Settings,
+        *,
+        clock: Clock = system_clock,
+        engine_kind: str | None = None,
+        lock: ShopLock | None = None,
     ) -> None:
         self.folder = folder
+        self._lock = lock
         self.settings = settings
         self.clock = clock
         self._engine_kind = engine_kind or settings.engine.kind
 
     @classmethod
-    def open(cls, folder: Path | str, *, engine: str | None = None, clock: Clock = system_clock) -> Self:
+    def open(
+        cls,
+        folder: Path | str,
+        *,
+        engine: str | None = None,
+        clock: Clock = system_clock,
+        rekeying: ShopLock | None = None,
+    ) -> Self:
         """Opens a shop folder.
 
         Args:
             folder: The folder that `init` made.
             engine: `duckdb` or `spark`; what the settings say by default.
             clock: Gives the present instant.
+            rekeying: The right to have it alone, for the one who changes the keys of its tokens.
 
         Raises:
             MissingError: There is no shop in it.
             SettingsError: Its settings are wrong.
-            StorageError: A restore into it was not finished.
+            StorageError: A restore into it, or a change of its token key, was not finished.
+            ConflictError: Its token key is being changed.
         """
         folder = Path(folder).absolute()
         if is_unfinished(folder):
@@ -77,7 +99,16 @@ class Shop:
             raise MissingError(
                 f"there is no shop in {folder}", next_step=f"shopkeeper init {folder}, or name one with --shop"
             )
-        return cls(folder, read_settings(folder), clock=clock, engine_kind=engine)
+        settings = read_settings(folder)
+        lock = rekeying or ShopLock(folder)
+        if rekeying is None and (folder / REKEYING).exists():
+            lock.release()
+            raise StorageError(
+                "the change of this shop's token key was stopped before its end",
+                place=str(folder),
+                next_step=f"shopkeeper token rekey --shop {folder} goes on with it",
+            )
+        return cls(folder, settings, clock=clock, engine_kind=engine, lock=lock)
 
     @cached_property
     def lake(self) -> Lake:
@@ -120,8 +151,14 @@ class Shop:
 
     @cached_property
     def tokens(self) -> Tokens:
-        """Makes tokens of raw identifiers."""
-        return Tokens(read_keys(self.folder / "keys", os.environ).token, self.settings.chain.country)
+        """Makes tokens of raw identifiers.
+
+        Raises:
+            StorageError: The tokens of the shop are of other keys.
+        """
+        keys = read_keys(self.folder / "keys", os.environ)
+        check_rekeys(self.folder / "vault.db", len(keys.rekeys))
+        return Tokens(keys.token, self.settings.chain.country, keys.rekeys)
 
     @property
     def sealing(self) -> Sealing:
@@ -201,6 +238,8 @@ class Shop:
             opened = self.__dict__.pop(name, None)
             if opened is not None:
                 opened.close()
+        if self._lock is not None:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self

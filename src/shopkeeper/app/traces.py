@@ -20,7 +20,7 @@ def barred_person(person_id: str) -> str:
 
 def mark_of(shop: Shop, person_id: str) -> str:
     """What the audit log and receipts call a person: a keyed hash, so that an erasure need not rewrite the chain."""
-    return shop.tokens.token("text", person_id)
+    return shop.tokens.mark(person_id)
 
 
 def records_of(shop: Shop, person_id: str) -> tuple[tuple[str, str], ...]:

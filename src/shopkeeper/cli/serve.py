@@ -1,37 +1,24 @@
-"""`shopkeeper serve`: the console, the API, the log and the worker as one; `web`, `worker` and `log` alone."""
+"""`shopkeeper serve`: the console, the API, the log and the worker as one."""
 
 import os
 import signal
 import socket
-import sys
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 import click
-import uvicorn
 from rich.console import Console
 
 from shopkeeper.app.broker import check_bridge
-from shopkeeper.app.event_log import is_written, write_log
-from shopkeeper.app.processes import Part, Service, end_with_parent
+from shopkeeper.app.event_log import is_written
+from shopkeeper.app.processes import DRAIN_SECONDS, Part, Service
 from shopkeeper.app.shop import Shop
-from shopkeeper.app.worker import work
 from shopkeeper.base.errors import UnavailableError
 from shopkeeper.cli.options import with_shop
-from shopkeeper.web import create_app
 
-__all__ = ["log_command", "serve", "serve_command", "web_command", "worker_command"]
+__all__ = ["serve", "serve_command"]
 
-_DRAIN_SECONDS = 20
 _WORKER_SECONDS = 120.0
 _WAITING_CONNECTIONS = 2_048
-_AT_ONCE = 2_000
-_SWITCH_SECONDS = 0.001
-_WORKER_SWITCH_SECONDS = 0.0005
-_GIVES_WAY = 5
-"""How much the worker stands back for those who wait for an answer, as `nice` counts."""
 
 
 @click.command("serve")
@@ -64,7 +51,7 @@ def serve(
             f"web {place}",
             answering,
             ready=_answers(listener),
-            grace=_DRAIN_SECONDS + 10.0,
+            grace=DRAIN_SECONDS + 10.0,
             passes=(listener.fileno(),),
         )
         for place in range(workers)
@@ -84,62 +71,6 @@ def serve(
         return service.run()
     finally:
         listener.close()
-
-
-@click.command("web")
-@click.option("--host", help="Address to listen on; what the settings say by default.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; what the settings say by default.")
-@click.option("--fd", type=int, hidden=True)
-@with_shop
-def web_command(shop: Shop, *, host: str | None, port: int | None, fd: int | None, as_json: bool) -> None:
-    """Answer requests: the console, the API and the event paths. The log must be written by a process beside it."""
-    del as_json
-    end_with_parent()
-    options = (
-        {"fd": fd}
-        if fd is not None
-        else {"host": host or shop.settings.web.host, "port": shop.settings.web.port if port is None else port}
-    )
-    # Answers are given in one thread: another that has the interpreter gives it back after a millisecond, not five.
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    config = uvicorn.Config(
-        create_app(shop), log_level="warning", access_log=False, server_header=False, date_header=False,
-        timeout_graceful_shutdown=_DRAIN_SECONDS, limit_concurrency=_AT_ONCE, **options,
-    )  # fmt: skip
-    uvicorn.Server(config).run()
-
-
-@click.command("worker")
-@click.option("--no-schedule", is_flag=True, help="Only read the log; do no jobs of the schedule.")
-@with_shop
-def worker_command(shop: Shop, *, no_schedule: bool, as_json: bool) -> None:
-    """Take the log into the lake and the vault, and do the jobs of the schedule."""
-    del as_json
-    end_with_parent()
-    _give_way()
-    # Its readers let go of the interpreter with every row of SQLite, and would wait five milliseconds to have it back.
-    sys.setswitchinterval(_WORKER_SWITCH_SECONDS)
-    told = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: told.set())
-    work(shop, told, with_schedule=not no_schedule)
-
-
-def _give_way() -> None:
-    """Has others go first; where the kernel schedules by session, the niceness of a process counts inside it only."""
-    os.nice(_GIVES_WAY)
-    if os.getsid(0) == os.getpid():
-        with suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(_GIVES_WAY), encoding="ascii")
-
-
-@click.command("log")
-@with_shop
-def log_command(shop: Shop, *, as_json: bool) -> None:
-    """Write the log of events: there is one such process to a shop."""
-    del as_json
-    end_with_parent()
-    write_log(shop)
 
 
 def _listening(address: str, port: int) -> socket.socket:

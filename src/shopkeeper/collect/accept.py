@@ -32,7 +32,6 @@ _TYPES = frozenset({"track", "page", "screen", "identify", "group", "alias"})
 _MADE_UP = re.compile(r"[a-z\-]{0,20}(?:[0-9]{13}-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _READ = ("event", "name", "category", "properties", "traits", "context")
 _LONGEST_NAME = 200
-_HASH = 16
 _MEMBERS = ("member_no", "phone", "unionid", "openid", "email")
 _encode = msgspec.json.Encoder(order=None).encode
 
@@ -108,7 +107,7 @@ class Desk:
         for token, (sort, raw) in cleaning.personal.items():
             self._personal[subject, token] = Personal(subject, sort, token, raw)
         self._note(place, message, event, cleaning)
-        digest = self._door.tokens.digest("payload", payload)[:_HASH]
+        digest = self._door.tokens.content_hash(payload)
         return Entry(event.source, event.message_id, digest, _encode(event))
 
     def _event(self, kind: str, message: dict[str, Any], payload: bytes, cleaning: Cleaning) -> Event:

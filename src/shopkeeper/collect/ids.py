@@ -69,7 +69,7 @@ class Ids:
         text = _said(value, "messageId")
         if text is None:
             return self._derived("message", content)
-        return text if len(text) <= _LONGEST_MESSAGE else self.hidden_message(text)
+        return self._tokens.carried(text) if len(text) <= _LONGEST_MESSAGE else self.hidden_message(text)
 
     def hidden_message(self, text: str) -> str:
         """The id in place of one that is too long or holds somebody's phone or e-mail."""

@@ -16,7 +16,7 @@ from shopkeeper.storage.parquet import publish, staging, with_rows
 from shopkeeper.storage.retrying import retrying
 from shopkeeper.storage.scan import local_path
 
-__all__ = ["Erasing", "erase_rows", "forget_states", "remove_files", "state_after"]
+__all__ = ["Erasing", "erase_rows", "follows", "forget_states", "remove_files", "state_after"]
 
 _FOLLOWS = "shopkeeper.erased_after"
 _FOLLOWED = 50
@@ -88,7 +88,7 @@ def erase_rows(lake: Lake, engine: DuckDBEngine, erasing: Erasing, given: Mappin
         lake.replace(
             erasing.table,
             new,
-            {**present.properties, **_follows(present)},
+            {**present.properties, **follows(present)},
             removes=lambda file: local_path(file.file_path) in old,
             expected=present.id,
         )
@@ -114,7 +114,7 @@ def forget_states(lake: Lake, name: str) -> list[str]:
 
 def _append_nothing(lake: Lake, name: str) -> None:
     present = lake.snapshot(name)
-    properties = {**present.properties, **_follows(present)} if present else {}
+    properties = {**present.properties, **follows(present)} if present else {}
     with translated(f"table {name}"), lake.iceberg(name).transaction() as transaction:
         transaction.update_snapshot(snapshot_properties=properties).fast_append().commit()
 
@@ -127,7 +127,7 @@ def state_after(lake: Lake, name: str, snapshot: int) -> int | None:
     return None
 
 
-def _follows(present: Snapshot) -> dict[str, str]:
+def follows(present: Snapshot) -> dict[str, str]:
     """Notes the state that an erasure changed, and those that this was what erasures had left of."""
     before = present.properties.get(_FOLLOWS, "").split()
     return {_FOLLOWS: " ".join([str(present.id), *before][:_FOLLOWED])}

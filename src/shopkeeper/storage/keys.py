@@ -1,4 +1,4 @@
-"""The shop's keys: one for tokens, fixed for ever, and those of the vault, the last of which is in use."""
+"""The shop's keys: those of its tokens, a chain that begins with the first, and those of the vault, the last in use."""
 
 import base64
 import binascii
@@ -18,6 +18,7 @@ __all__ = [
     "VAULT_VARIABLE",
     "Key",
     "Keys",
+    "add_token_key",
     "make_keys",
     "read_keys",
     "retire_vault_keys",
@@ -59,12 +60,14 @@ class Keys:
     """The keys of a shop.
 
     Args:
-        token: The key of the tokens.
+        token: The first key of the tokens.
         vault: The keys of the vault, oldest first; new data keys are wrapped by the last.
+        rekeys: The further keys of the tokens, oldest first: each turns those that the keys before it make.
     """
 
     token: Key
     vault: tuple[Key, ...]
+    rekeys: tuple[Key, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.vault:
@@ -93,7 +96,7 @@ def read_keys(folder: Path, environment: Mapping[str, str]) -> Keys:
 
     Args:
         folder: The folder `keys` of the shop.
-        environment: SHOPKEEPER_KEY_TOKEN (base64) and SHOPKEEPER_KEY_VAULT (base64, several with commas, oldest first).
+        environment: SHOPKEEPER_KEY_TOKEN and SHOPKEEPER_KEY_VAULT (base64, several with commas, oldest first).
 
     Raises:
         MissingError: A key is in neither.
@@ -102,13 +105,21 @@ def read_keys(folder: Path, environment: Mapping[str, str]) -> Keys:
     """
     token = _from_environment(environment, TOKEN_VARIABLE) or _read(folder / _TOKEN_FILE)
     vault = _from_environment(environment, VAULT_VARIABLE) or _read(folder / VAULT_FILE)
-    if len(token) != 1:
-        raise UsageError(
-            f"a shop has one token key, here are {len(token)}",
-            place=TOKEN_VARIABLE,
-            next_step="keep the one of the shop",
-        )
-    return Keys(token[0], tuple(vault))
+    if len({key.id for key in token}) < len(token):
+        raise UsageError("a token key stands there twice", place=TOKEN_VARIABLE, next_step="name each key once")
+    return Keys(token[0], tuple(vault), tuple(token[1:]))
+
+
+def add_token_key(folder: Path) -> Key:
+    """Puts a new key behind the tokens' keys and gives it; whoever opens the shop then must have turned its tokens.
+
+    Raises:
+        MissingError, ForbiddenError, UsageError: As `read_keys`.
+    """
+    present = _read(folder / _TOKEN_FILE)
+    new = Key(secrets.token_bytes(_LENGTH))
+    _write(folder / _TOKEN_FILE, [*present, new])
+    return new
 
 
 def rotate_vault_key(folder: Path) -> Key:

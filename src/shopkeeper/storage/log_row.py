@@ -10,7 +10,7 @@ import msgspec
 from shopkeeper.base.errors import StorageError, UsageError
 from shopkeeper.storage.log import MOST_ENTRIES, Batch, Entry, Erasure, Refusal, Status, Stored, offset_of, place_of
 
-__all__ = ["LAST_INSTANT", "check_batch", "mark_of", "packed", "rewritten", "unpacked"]
+__all__ = ["LAST_INSTANT", "check_batch", "mark_of", "packed", "renamed", "rewritten", "unpacked"]
 
 LAST_INSTANT: Final = 2.0**16 * 86_400
 """Batches are received before this instant, in the year 2149; ids are kept with a day of two bytes."""
@@ -119,6 +119,22 @@ def rewritten(stored: Stored, body: bytes, erasure: Erasure) -> bytes:
     sealed = row.sealed if erasure.sealed is None else erasure.sealed
     made = _encoder.encode((row.source, row.received_at, bytes(statuses), entries, refusals, sealed))
     return _filled(made, len(body) - len(made))
+
+
+def renamed(body: bytes, entries: Sequence[Entry], refused: Sequence[str]) -> bytes:
+    """Gives what is kept of a batch with other names in it, and with nothing sealed.
+
+    Args:
+        body: What is kept of it.
+        entries: Its accepted entries as they are from then on.
+        refused: The ids of its refusals from then on.
+    """
+    row = _decoder.decode(body)
+    refusals = [
+        Refusal(refused_id, each.reason, each.path, each.masked, each.event)
+        for each, refused_id in zip(row.refusals, refused, strict=True)
+    ]
+    return _encoder.encode((row.source, row.received_at, row.statuses, entries, refusals, b""))
 
 
 def _filled(row: bytes, missing: int) -> bytes:

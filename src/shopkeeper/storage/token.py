@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from shopkeeper.base.errors import DataError, UsageError
 from shopkeeper.storage.keys import Key
+from shopkeeper.storage.token_chain import DIGEST, Chain, decoded, encoded
 
 __all__ = ["KINDS", "Tokenised", "Tokens", "mask", "normalise"]
 
@@ -32,7 +33,9 @@ KINDS = {
     "address": "ad",
     "text": "tx",
 }
-_DIGEST = 18  # bytes kept of 32: 144 bits, 24 characters without padding
+_DIGEST = DIGEST  # bytes kept of 32: 144 bits, 24 characters without padding
+_OUR_MESSAGE = re.compile(r"m_([A-Za-z0-9_-]{24})")
+_CONTENT = 16
 _LONGEST = 512
 _LONGEST_EMAIL = 63  # up to here no single part can be too long
 _FREE_TEXT = ("name", "address", "text")
@@ -70,17 +73,19 @@ class Tokens:
     """Makes tokens: HMAC-SHA256 (RFC 2104) over kind and normalised identifier, cut to 144 bits, in URL-safe base64.
 
     Args:
-        key: The shop's token key.
+        key: The shop's first token key.
         country: The country (ISO 3166, two letters) that phone numbers without a country code belong to.
+        rekeys: The token keys behind it, oldest first; see `token_chain`.
 
     Raises:
         UsageError: The country is not one that has phone numbers.
     """
 
-    def __init__(self, key: Key, country: str) -> None:
+    def __init__(self, key: Key, country: str, rekeys: Sequence[Key] = ()) -> None:
         if country not in phonenumbers.SUPPORTED_REGIONS:
             raise UsageError(f"'{country}' is no country code", next_step="set country to two letters such as CN or US")
         self.country = country
+        self._chain = Chain(rekeys)
         padded = key.secret.ljust(64, b"\x00")
         # The two halves of HMAC with the key already in: copying them is twice as fast as hmac.digest.
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
@@ -121,6 +126,24 @@ class Tokens:
             label: What it is for; a kind gives the bytes of its tokens.
             content: The content.
         """
+        made = self._first(label, content)[:_DIGEST]
+        return self._chain.forward(made) if self._chain else made
+
+    def content_hash(self, content: bytes) -> bytes:
+        """Gives 16 bytes of keyed hash by which one content of an event is told from another."""
+        return self._chain.content(self._first("payload", content)[:_CONTENT])
+
+    def mark(self, name: str) -> str:
+        """Gives the token that stands for the id of a person or record, the same thing before a rekey and after."""
+        return self.token("text", self._chain.first_of(name))
+
+    def carried(self, message_id: str) -> str:
+        """Gives the id of a message of a sender's own; one that looks like ours is turned as ours are by a rekey."""
+        found = _OUR_MESSAGE.fullmatch(message_id) if self._chain else None
+        return message_id if found is None else f"m_{encoded(self._chain.forward(decoded(found[1])))}"
+
+    def _first(self, label: str, content: bytes) -> bytes:
+        """The whole hash under the first key."""
         start = self._starts.get(label)
         if start is None:
             start = self._inner.copy()
@@ -129,7 +152,7 @@ class Tokens:
         inner, outer = start.copy(), self._outer.copy()
         inner.update(content)
         outer.update(inner.digest())
-        return bytes(outer.digest()[:_DIGEST])
+        return bytes(outer.digest())
 
     def _plain(self, kind: str, raw: str) -> str | None:
         if kind == "phone":
@@ -233,7 +256,7 @@ class Tokens:
             outer = copy_outer()
             outer.update(inner.digest())
             parts.append(outer.digest()[:_DIGEST])
-        return b"".join(parts)
+        return self._chain.forward(b"".join(parts))
 
     def _hashed(self, kind: str, normal: pa.Array) -> pa.Array:
         present = normal.drop_null()

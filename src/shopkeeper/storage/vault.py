@@ -17,12 +17,14 @@ from typing import Any, Self, TypeVar
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.storage.key_ring import KeyRing
 from shopkeeper.storage.keys import Keys
+from shopkeeper.storage.rekeyed_file import check_rekeys
 from shopkeeper.storage.sealing import Sealing
 from shopkeeper.storage.state.content import TableContent, content, copy_file, same_content
 from shopkeeper.storage.state.failure import translated
+from shopkeeper.storage.token_chain import Chain
 from shopkeeper.storage.tombstones import Tombstones
 
-__all__ = ["Put", "Vault"]
+__all__ = ["Put", "Vault", "bound"]
 
 _Row = TypeVar("_Row")
 _ROWS_AT_ONCE = 10_000
@@ -51,6 +53,10 @@ CREATE TABLE IF NOT EXISTS body (
     sealed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS body_kept_at ON body (kept_at);
+"""
+# How many rekeys its tokens are of stands in it, so that no copy of before is taken for one of now.
+_REKEYS = """
+CREATE TABLE token_key (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), rekeys INTEGER NOT NULL) STRICT;
 """
 
 
@@ -86,9 +92,11 @@ class Vault:
         self._fixed = Sealing(keys.vault)
         self._ring = ring
         self._mark_key = hmac.digest(keys.token.secret, b"shopkeeper vault subjects 1", "sha256")
-        self._tombstones = Tombstones(tombstones, keys.token)
+        self._chain = Chain(keys.rekeys)
+        self._tombstones = Tombstones(tombstones, keys.token, keys.rekeys)
         self._lock = threading.RLock()
-        self._connection = _connected(file)
+        check_rekeys(file, len(keys.rekeys))
+        self._connection = _connected(file, len(keys.rekeys))
 
     @classmethod
     def open(cls, file: Path, keys: Keys, *, tombstones: Path, ring: KeyRing | None = None) -> Self:
@@ -96,7 +104,7 @@ class Vault:
 
         Raises:
             UnavailableError: The folder is not there.
-            StorageError: The file cannot be read.
+            StorageError: The file cannot be read, or its tokens are of other keys than the shop's.
         """
         with translated(str(file)):
             vault = cls(file, keys, tombstones, ring)
@@ -334,7 +342,7 @@ class Vault:
         Raises:
             AlreadyThereError: The file is there.
         """
-        with translated(str(self._file)), closing(_connected(self._file)) as source:
+        with translated(str(self._file)), closing(_connected(self._file, len(self._chain))) as source:
             copy_file(source, file)
         return content(file)
 
@@ -383,7 +391,7 @@ class Vault:
                 subject, key = keys[mark]
                 nonce = nonces[place * _NONCE : (place + 1) * _NONCE]
                 clear = wanted[mark, token].encode()
-                sealed.append((token, subject, kind, Sealing.seal(key, nonce, clear, _bound(kind, token, mark))))
+                sealed.append((token, subject, kind, Sealing.seal(key, nonce, clear, bound(kind, token, mark))))
             connection.executemany("INSERT INTO entry (token, subject, kind, sealed) VALUES (?, ?, ?, ?)", sealed)
         return Put(len(new), len(allowed) - len(new), len(rows) - len(allowed))
 
@@ -408,7 +416,7 @@ class Vault:
     def _opened(self, row: tuple[str, str, bytes, bytes, str, bytes]) -> str:
         token, kind, sealed, mark, key_id, wrapped = row
         key = self._sealing().unwrap(key_id, wrapped, mark)
-        return Sealing.open(key, sealed, _bound(kind, token, mark)).decode()
+        return Sealing.open(key, sealed, bound(kind, token, mark)).decode()
 
     def _opened_body(self, row: tuple[str, str, bytes, bytes]) -> tuple[str, bytes]:
         refused_id, key_id, wrapped, sealed = row
@@ -430,7 +438,9 @@ class Vault:
 
     def _mark(self, subject: str) -> bytes:
         # Sources put phone numbers into customer ids, so a subject stands here as a keyed hash only.
-        return hmac.digest(self._mark_key, subject.encode(), "sha256")[:16]
+        # The first form of the subject counts: a rekey changes the token in it, and finds the hash without it.
+        first = hmac.digest(self._mark_key, self._chain.first_of(subject).encode(), "sha256")[:16]
+        return self._chain.mark(first)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -449,7 +459,7 @@ class Vault:
             self._connection.execute("COMMIT")
 
 
-def _connected(file: Path) -> sqlite3.Connection:
+def _connected(file: Path, rekeys: int) -> sqlite3.Connection:
     if file.parent.is_dir() and not file.exists():
         os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
     connection = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -457,7 +467,14 @@ def _connected(file: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA {setting}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -65536")  # 64 MiB: tokens arrive in no order
-    connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
+    connection.execute("BEGIN IMMEDIATE")
+    (is_there,) = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'subject'").fetchone()
+    for statement in filter(str.strip, _TABLES.split(";")):
+        connection.execute(statement)
+    if rekeys and not is_there:
+        connection.execute(_REKEYS)
+        connection.execute("INSERT INTO token_key VALUES (1, ?)", (rekeys,))
+    connection.execute("COMMIT")
     connection.execute("CREATE TEMP TABLE wanted (mark BLOB NOT NULL, token TEXT NOT NULL) STRICT")  # in memory
     return connection
 
@@ -481,7 +498,8 @@ def _rewrapped(sealing: Sealing, row: tuple[Any, bytes, str, bytes]) -> tuple[st
     return sealing.key_id, sealing.wrap(sealing.unwrap(key_id, wrapped, owner), owner), name
 
 
-def _bound(kind: str, token: str, mark: bytes) -> bytes:
+def bound(kind: str, token: str, mark: bytes) -> bytes:
+    """What a sealed value is bound to: it opens nowhere else."""
     return f"1|{kind}|{token}|".encode() + mark
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -119,6 +119,39 @@ class Audit:
         """Gives the place and hash of the last row, (0, zeros) for an empty log."""
         with self._database.read() as connection:
             return _head(connection)
+
+    def rewrite(
+        self, connection: Connection, change: Callable[[Sequence[AuditRow]], Iterable[AuditRow]]
+    ) -> tuple[int, str]:
+        """Puts other names into rows and chains all of them anew, within a transaction; only a rekey may.
+
+        Args:
+            connection: In a transaction.
+            change: Gives some rows with other names in them.
+
+        Returns:
+            The `head` of before, which whoever noted it can go by.
+
+        Raises:
+            StorageError: The chain was broken before: making it anew would hide that.
+        """
+        was, sealed, last, head = _FIRST, _FIRST, 0, _head(connection)
+        query = select(tables.audit).order_by(tables.audit.c.seq).limit(_ROWS_AT_ONCE)
+        while found := connection.execute(query.where(tables.audit.c.seq > last)).mappings().all():
+            rows = [AuditRow(**row) for row in found]
+            for row, new in zip(rows, change(rows), strict=True):
+                last += 1
+                if row.seq != last or row.hash != _sealed(was, row):
+                    raise _broken(last)
+                was, sealed = row.hash, _sealed(sealed, new)
+                if sealed != row.hash:
+                    values = {"who": new.who, "target": new.target, "detail": new.detail, "hash": sealed}
+                    connection.execute(tables.audit.update().where(tables.audit.c.seq == last).values(values))
+        if head != (last, was):
+            raise _broken(last + 1)
+        if last:
+            connection.execute(tables.audit_head.update().values(hash=sealed))
+        return head
 
     def verify(self, anchor: tuple[int, str] | None = None) -> int:
         """Checks the whole chain and gives its length.

@@ -38,6 +38,12 @@ class FlagChange:
     occurred_at: datetime
     recorded_at: datetime
 
+    @property
+    def id(self) -> str:
+        """Its id: the same for the same words."""
+        own = (self.person_id, self.flag, str(self.is_set), self.source, self.occurred_at.isoformat())
+        return derived_id("flag", *own)
+
 
 class Flags:
     """The flags of a shop's persons."""
@@ -47,8 +53,7 @@ class Flags:
 
     def add(self, change: FlagChange) -> None:
         """Keeps a change; the same again is left as it is."""
-        own = (change.person_id, change.flag, str(change.is_set), change.source, change.occurred_at.isoformat())
-        values = {"id": derived_id("flag", *own), **{name: getattr(change, name) for name in FlagChange.__slots__}}
+        values = {"id": change.id, **{name: getattr(change, name) for name in FlagChange.__slots__}}
         with self._database.write() as connection:
             connection.execute(self._database.insert(tables.person_flags).values(values).on_conflict_do_nothing())
 

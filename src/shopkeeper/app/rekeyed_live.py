@@ -1,0 +1,36 @@
+"""Live state under a new token key."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shopkeeper.storage.rekeyed_file import rekey_file, rewrite_table
+from shopkeeper.storage.renaming import Renaming
+
+__all__ = ["rekey_live"]
+
+_RECORDS_AT_ONCE = 500
+
+
+def rekey_live(file: Path, rekeys: int, renaming: Renaming) -> int:
+    """Renames the records of live state, what is in them, and what waits or was set aside."""
+
+    def records(rows: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        ids, tokens = renaming.names(row[0] for row in rows), renaming.names(row[1] for row in rows)
+        states = renaming.trees([msgspec.msgpack.decode(row[2]) for row in rows])
+        yield from zip(ids, tokens, map(msgspec.msgpack.encode, states), strict=True)
+
+    def change(connection: sqlite3.Connection) -> int:
+        changed = rewrite_table(connection, "record", records, at_once=_RECORDS_AT_ONCE)
+        changed += rewrite_table(connection, "touched", lambda rows: _renamed(rows, 0, renaming))
+        return changed + rewrite_table(connection, "aside", lambda rows: _renamed(rows, 1, renaming))
+
+    return rekey_file(file, rekeys, change)
+
+
+def _renamed(rows: list[tuple[Any, ...]], place: int, renaming: Renaming) -> Iterator[tuple[Any, ...]]:
+    for row, name in zip(rows, renaming.names(row[place] for row in rows), strict=True):
+        yield (*row[:place], name, *row[place + 1 :])
