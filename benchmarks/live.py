@@ -13,11 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.chain_shop import TABLES, say
 from benchmarks.figure import Figures, figure
@@ -34,6 +34,7 @@ from shopkeeper.sample.size import SIZES
 from shopkeeper.schema.query import Query
 from shopkeeper.segment.document import to_document
 from shopkeeper.storage.live import LiveStore
+from shopkeeper.storage.live_history import HISTORY_FILE, LiveHistory
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.state.identifiers import Identified
 
@@ -42,12 +43,34 @@ __all__ = ["run"]
 _SECONDS = float(os.environ.get("SHOPKEEPER_BENCH_LIVE_SECONDS", "600"))
 _SIZE = os.environ.get("SHOPKEEPER_BENCH_LIVE", "20m")
 _WORKERS = os.environ.get("SHOPKEEPER_BENCH_LIVE_WORKERS", "2")
-_RATE, _BATCH, _READS, _LOOKS = 2_000, 100, 200, 2
+_RATE = int(os.environ.get("SHOPKEEPER_BENCH_LIVE_RATE", "2000"))
+_BATCH, _READS, _LOOKS = 100, 200, 2
 _AUDIENCES = 20
 _COMPACT_EVERY = 60.0
 _WATCH_EVERY = 2.0
+_SETTLES_WITHIN = 1_800.0
 _WARM = 0.2  # of the time: memory is compared from then on, as minute 2 of 10
 _FRESH_BAR, _READ_BAR, _GROWTH_BAR, _MEMORY_BAR = 1_000.0, 10.0, 0.01, 1.1
+
+
+class Part(NamedTuple):
+    """One process: bytes that it holds for itself, seconds of processor it took so far, whether it is of the load."""
+
+    memory: int
+    seconds: float
+    is_load: bool
+
+
+class Look(NamedTuple):
+    """What was seen at an instant: seconds since the load began, batches behind, processes by name."""
+
+    at: float
+    behind: int
+    parts: dict[str, Part]
+
+    def memory(self) -> int:
+        """What the service holds for itself."""
+        return sum(part.memory for part in self.parts.values() if not part.is_load)
 
 
 def run() -> Figures:
@@ -55,14 +78,16 @@ def run() -> Figures:
     with tempfile.TemporaryDirectory(prefix="shopkeeper-live-", dir=os.environ.get("SHOPKEEPER_BENCH_FOLDER")) as made:
         folder = Path(made)
         plan, serving = _filled(folder)
-        seen: list[tuple[float, int, dict[str, int]]] = []
+        seen: list[Look] = []
         with _service(folder / "shop") as (process, port):
             plan |= {"port": port}
-            programs = [_program(folder, what, plan) for what in ("send", "read")]
+            programs = {what: _program(folder, what, plan) for what in ("send", "read")}
             _watch(folder / "shop", process, programs, seen)
         sent, read = (json.loads((folder / f"{what}.out").read_text(encoding="utf-8")) for what in ("send", "read"))
-    for at, behind, memory in seen[:: max(1, len(seen) // 12)]:
-        say(f"{at:5.0f} s: {behind:,} batches behind; MB {', '.join(f'{k} {v >> 20}' for k, v in memory.items())}")
+    for look in seen[:: max(1, len(seen) // 12)]:
+        memory = ", ".join(f"{name} {part.memory >> 20}" for name, part in look.parts.items() if not part.is_load)
+        say(f"{look.at:5.0f} s: {look.behind:,} batches behind; MB {memory}")
+    _say_processor(seen)
     milliseconds = sorted(read["milliseconds"])
     say(f"{len(sent['fresh'])} looks; {len(milliseconds):,} reads, median {statistics.median(milliseconds):.2f} ms")
     return {
@@ -172,11 +197,26 @@ def _service(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError("the service did not begin")
             time.sleep(0.2)
+        began = time.monotonic()
+        while not _is_settled(folder / HISTORY_FILE):
+            if process.poll() is not None or time.monotonic() - began > _SETTLES_WITHIN:
+                raise RuntimeError("the segments did not settle")
+            time.sleep(0.5)
+        say(f"segments settled in {time.monotonic() - began:.0f} s")
         time.sleep(3.0)
         yield process, port
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(150)
+
+
+def _is_settled(file: Path) -> bool:
+    """Whether the published segments run live: what they need is read, and membership follows the run."""
+    history = LiveHistory.opened(file)
+    if history is None:
+        return False
+    with closing(history):
+        return history.note("day") is not None
 
 
 def _program(folder: Path, what: str, plan: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -186,33 +226,31 @@ def _program(folder: Path, what: str, plan: dict[str, Any]) -> subprocess.Popen[
 
 
 def _watch(
-    folder: Path,
-    process: subprocess.Popen[str],
-    programs: Sequence[subprocess.Popen[bytes]],
-    seen: list[tuple[float, int, dict[str, int]]],
+    folder: Path, process: subprocess.Popen[str], programs: Mapping[str, subprocess.Popen[bytes]], seen: list[Look]
 ) -> None:
-    """Notes the backlog and the memory of each process until the programs end; has the lake compacted meanwhile."""
+    """Looks at backlog, memory and processor until the programs end; has the lake compacted meanwhile."""
     began, compacted = time.monotonic(), 0.0
     with (
         open_shop(folder) as shop,
         closing(LogReader(folder / LOG_FILE)) as log,
         closing(LiveStore(folder / LIVE_FILE, reads_only=True)) as live,
     ):
-        while any(program.poll() is None for program in programs):
+        while any(program.poll() is None for program in programs.values()):
             at = time.monotonic() - began
             position = live.position()
-            seen.append((at, log.end() - position, _memory(process.pid)))
+            parts = _parts(process.pid, {program.pid: name for name, program in programs.items()})
+            seen.append(Look(at, log.end() - position, parts))
             if at - compacted > _COMPACT_EVERY:
                 compacted = at
                 shop.state.jobs.plan("compact", now(shop))
             time.sleep(_WATCH_EVERY)
-    for program in programs:
+    for program in programs.values():
         if program.wait():
             raise RuntimeError("a program of the load failed")
 
 
-def _memory(parent: int) -> dict[str, int]:
-    """Bytes that each process of the service holds for itself, by what it does and its id."""
+def _parts(parent: int, programs: Mapping[int, str]) -> dict[str, Part]:
+    """The processes of the service and of the load, by what each does and its id."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -223,37 +261,50 @@ def _memory(parent: int) -> dict[str, int]:
             status = (entry / "status").read_text(encoding="utf-8")
         except OSError:
             continue
-        if int(stat[1]) != parent:
+        load = programs.get(int(entry.name))
+        if int(stat[1]) != parent and load is None:
             continue
-        name = words[3].decode() if len(words) > 3 else "?"
+        name = load or (words[3].decode() if len(words) > 3 else "?")
         anonymous = re.search(r"RssAnon:\s+(\d+) kB", status)
-        found[f"{name} {entry.name}"] = int(anonymous[1]) * 1024 if anonymous else 0
+        memory = int(anonymous[1]) * 1024 if anonymous else 0
+        seconds = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+        found[f"{name} {entry.name}"] = Part(memory, seconds, is_load=load is not None)
     return found
+
+
+def _say_processor(seen: Sequence[Look]) -> None:
+    """Tells how much of a core each process took, from when all is warm."""
+    steady = _part(seen, _WARM, 1.0)
+    first, last = steady[0], steady[-1]
+    took = {
+        name: (part.seconds - first.parts[name].seconds) / (last.at - first.at)
+        for name, part in last.parts.items()
+        if name in first.parts
+    }
+    said = ", ".join(f"{name} {share:.2f}" for name, share in sorted(took.items()))
+    say(f"of a core: {said}; all {sum(took.values()):.2f} of {os.cpu_count()}")
 
 
 def _p99(ordered: Sequence[float]) -> float:
     return ordered[int(len(ordered) * 0.99)]
 
 
-def _growth(seen: Sequence[tuple[float, int, dict[str, int]]]) -> float:
+def _growth(seen: Sequence[Look]) -> float:
     """By how much of what comes in the backlog grows, from when all is warm: the slope of a straight line."""
-    steady = [(at, behind) for at, behind, _ in _part(seen, _WARM, 1.0)]
-    slope, _ = statistics.linear_regression(*zip(*steady, strict=True))
+    steady = _part(seen, _WARM, 1.0)
+    slope, _ = statistics.linear_regression([look.at for look in steady], [look.behind for look in steady])
     return slope * _BATCH / _RATE
 
 
-def _memory_growth(seen: Sequence[tuple[float, int, dict[str, int]]]) -> float:
+def _memory_growth(seen: Sequence[Look]) -> float:
     """What all processes together hold in the last tenth, over what they held in the tenth after warming up."""
     warm, last = (
-        statistics.median(sum(memory.values()) for _, _, memory in _part(seen, first, first + 0.1))
-        for first in (_WARM, 0.9)
+        statistics.median(look.memory() for look in _part(seen, first, first + 0.1)) for first in (_WARM, 0.9)
     )
     return last / warm
 
 
-def _part(
-    seen: Sequence[tuple[float, int, dict[str, int]]], first: float, last: float
-) -> Sequence[tuple[float, int, dict[str, int]]]:
+def _part(seen: Sequence[Look], first: float, last: float) -> Sequence[Look]:
     """What was seen between two shares of the time; at least two looks."""
     begins = min(int(len(seen) * first), len(seen) - 2)
     return seen[begins : max(int(len(seen) * last), begins + 2)]

@@ -25,7 +25,7 @@ from shopkeeper.profile.live_view import LiveView, live_view
 from shopkeeper.schema.event import Event, Identifier
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.live_queue import set_aside
-from shopkeeper.storage.log import Batch, Entry, offset_of
+from shopkeeper.storage.log import Batch, Entry, Stored, offset_of
 from shopkeeper.storage.log_reader import LogReader
 from shopkeeper.storage.log_sqlite import SqliteLog
 from shopkeeper.storage.state import State
@@ -239,6 +239,32 @@ def test_batches_of_any_size_and_order_give_the_same_people(tmp_path: Path) -> N
         found.append((who, views))
     assert found[0] == found[1] == found[2]
     assert len(found[0][1]) < len(found[0][0])
+
+
+def test_who_is_behind_reads_each_batch_about_once(folder: Path) -> None:
+    """Each step reads little more than it takes: what it read beyond, the next would read again."""
+
+    class Counting(LogReader):
+        batches = 0
+
+        def read(self, after: int, most: int = 500) -> list[Stored]:
+            found = super().read(after, most)
+            Counting.batches += len(found)
+            return found
+
+    log = SqliteLog(folder / "log.db")
+    put(log, [happened(number, anonymous_id=token("ck", number % 9)) for number in range(9_000)], at_once=100)
+    with (
+        Counting(folder / "log.db") as counting,
+        State.open(f"sqlite:///{folder / 'state.db'}") as state,
+        closing(LiveStore(folder / "live.db")) as store,
+    ):
+        state.upgrade()
+        reader = LiveReader(counting, state.identifiers, store, LINES)
+        while store.position() < log.end():
+            reader.step()
+    log.close()
+    assert 90 <= Counting.batches < 150
 
 
 def test_a_log_that_was_trimmed_too_far_is_said_not_skipped(folder: Path) -> None:

@@ -4,15 +4,29 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from shopkeeper.app.live_segments import MOST_LIVE, LiveSet, Touched, live_set, reconcile, retire, take_turn
+from shopkeeper.app.live_segments import (
+    MOST_LIVE,
+    LiveSet,
+    Touched,
+    evaluated,
+    live_set,
+    reconcile,
+    retire,
+    take_turn,
+)
 from shopkeeper.base.clock import microseconds
 from shopkeeper.segment.document import to_document
-from shopkeeper.segment.history import Happening, Line, Person
+from shopkeeper.segment.history import Happening, Line, Person, Stay
 from shopkeeper.segment.line import parse
-from shopkeeper.segment.view import Ground
+from shopkeeper.segment.live_check import EVERYTHING
+from shopkeeper.segment.view import Ground, View
 from shopkeeper.storage.state import State
+from shopkeeper.storage.state.live_segments import Member
 from shopkeeper.storage.state.password import Passwords
 
 _NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -169,3 +183,93 @@ def test_no_more_run_live_than_are_bounded(state: State) -> None:
     live = _live(state, {f"s{n:02}": f"bought at least {n + 1} times in last 30 days" for n in range(MOST_LIVE + 2)})
     assert len(live.segments) == MOST_LIVE
     assert len(live.left_out) == 2
+
+
+_MIXED = {
+    **_RULES,
+    "twice": 'did event "view" at least 2 times in last 2 days and bought in last 3 days',
+    "either": 'did event "cart" at least 2 times in last 1 days or orders_30d >= 2',
+    "ripe": 'recency_days >= 2 and did event "view" in last 5 days',
+    "away": 'not bought in last 2 days and did event "cart" in last 5 days',
+    "few": 'did event "cart" at most 1 times in last 2 days and did event "cart" in last 9 days',
+    "again": "bought at least 2 times in last 3 days",
+    "shy": 'not did event "view" at least 2 times in last 2 days',
+    "of_others": 'in segment "twice" or in segment "either"',
+}
+
+
+class _Followed:
+    """One person as the worker follows them: segments are asked when they hear of something, or when they ring."""
+
+    def __init__(self, live: LiveSet) -> None:
+        self.live = live
+        self.events: list[Happening] = []
+        self.lines: list[Line] = []
+        self.inside: dict[str, Member] = {}
+        self.timers: dict[str, datetime] = {}
+
+    @property
+    def person(self) -> Person:
+        return Person(person_id="p", events=list(self.events), lines=list(self.lines))
+
+    def until(self, at: datetime) -> None:
+        while self.timers and (first := min(self.timers.values())) <= at:
+            self.turn(frozenset(), first, frozenset(name for name, due in self.timers.items() if due <= first))
+
+    def happens(self, what: str, at: datetime) -> None:
+        if what in ("bought", "dated ahead"):
+            self.lines.append(_line(at if what == "bought" else at + timedelta(days=1)))
+            self.turn(frozenset({"order_line"}), at)
+        elif what != "look":
+            self.events.append(Happening(microseconds(at), "track", what))
+            self.turn(frozenset({"event", f"event:{what}"}), at)
+
+    def turn(self, words: frozenset[str], at: datetime, rung: frozenset[str] = frozenset()) -> None:
+        found = evaluated(self.live, [Touched(self.person, words, rung)], list(self.inside.values()), at)
+        for change in found.changes:
+            if change.kind == "entered":
+                self.inside[change.segment] = Member(change.segment, "p", change.version, change.occurred_at)
+            else:
+                del self.inside[change.segment]
+        for (name, _), moment in found.timers.items():
+            self.timers.pop(name, None)
+            if moment is not None:
+                self.timers[name] = moment
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    happened=st.lists(
+        st.tuples(st.sampled_from(["view", "cart", "bought", "dated ahead", "look"]), st.integers(1, 80)),
+        max_size=14,
+    )
+)
+def test_who_is_asked_only_when_heard_of_or_rung_is_where_they_belong(
+    mixed: LiveSet, happened: list[tuple[str, int]]
+) -> None:
+    """Held against asking every segment at every look: nothing is missed for not being asked."""
+    followed, at = _Followed(mixed), _NOON
+    followed.turn(frozenset({EVERYTHING}), at)
+    for what, hours in happened:
+        at += timedelta(hours=hours)
+        followed.until(at)
+        followed.happens(what, at)
+        assert set(followed.inside) == _belonging(mixed, followed.person, at)
+
+
+def _belonging(live: LiveSet, person: Person, at: datetime) -> set[str]:
+    """The segments of one whom every segment is asked about anew."""
+    stays: list[Stay] = []
+    for found in live.segments:  # each behind those it refers to
+        now = microseconds(at)
+        if found.audience.holds(View(msgspec.structs.replace(person, stays=stays), now, live.ground)):
+            stays.append(Stay(found.name, now))
+    return {stay.segment for stay in stays}
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSet]:
+    file = tmp_path_factory.mktemp("mixed") / "state.db"
+    with State.open(f"sqlite:///{file}", passwords=Passwords()) as opened:
+        opened.upgrade()
+        yield _live(opened, _MIXED)

@@ -75,6 +75,8 @@ CHANGES = {
     "segment create",
     "segment versions",
     "serve",
+    "token now",
+    "token rekey",
     "user add",
     "vault retire",
     "vault rotate",

@@ -106,6 +106,26 @@ def test_an_absence_ripens_but_not_for_who_came() -> None:
     assert _due(rule, bought, _NOON + timedelta(hours=2)) is None
 
 
+@pytest.mark.parametrize(
+    ("rule", "due"),
+    [
+        ('did event "view" at least 2 times in last 7 days', None),
+        ('did event "view" in last 7 days', _NOON.replace(hour=0) + timedelta(days=7)),
+        ('did event "view" in last 7 days and bought at least 2 times in last 30 days', None),
+        ('did event "view" at least 2 times in last 7 days or bought in last 30 days', 30),
+        ('did event "view" for at least 5 in last 7 days', 7),
+        ("bought for at least 500 in last 30 days", 30),
+    ],
+)
+def test_only_what_time_can_turn_has_a_timer_however_short_the_look(rule: str, due: datetime | int | None) -> None:
+    """A count that is too low waits for something new; a sum may be raised by what leaves, as a return does."""
+    person = Person(person_id="p", lines=[_line(_NOON)], events=[Happening(microseconds(_NOON), "track", "view")])
+    ground = Ground()
+    found = next_change(live_audience(parse(rule), ground), View(person, microseconds(_NOON), ground), steps=0)
+    expected = _NOON.replace(hour=0) + timedelta(days=due) if isinstance(due, int) else due
+    assert (None if found is None else instant(found)) == expected
+
+
 def test_a_late_timer_is_found() -> None:
     """The control: a bound that is two microseconds too late does not pass."""
     ground = Ground()

@@ -1,5 +1,6 @@
 """API keys: shown once, kept as a hash, gone when revoked or expired; on SQLite and PostgreSQL."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import select
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.storage.state import State, tables
 from shopkeeper.storage.state.api_keys import looks_like_key
+from tests.storage.conftest import QUICK
 
 
 def test_a_key_is_found_by_its_secret_only(state: State, now: datetime) -> None:
@@ -39,6 +41,17 @@ def test_a_revoked_key_and_one_that_expired_hold_no_more(state: State, now: date
     assert state.api_keys.revoke(key.id, now=now + timedelta(hours=1)) == revoked
     with pytest.raises(MissingError):
         state.api_keys.revoke("key_nobody", now=now)
+
+
+def test_what_another_process_changes_of_a_key_holds_at_once(state: State, state_url: str, now: datetime) -> None:
+    key, secret = state.api_keys.create("a", ["collect"], by="ann", now=now)
+    assert state.api_keys.find(secret, now=now) == key
+    with State.open(state_url, passwords=QUICK) as other:
+        other.api_keys.used({key.id: now})
+        assert state.api_keys.find(secret, now=now) == replace(key, last_used_at=now)
+        other.api_keys.revoke(key.id, now=now)
+        assert state.api_keys.find(secret, now=now) is None
+        assert other.api_keys.find(secret, now=now) is None
 
 
 def test_last_used_is_noted(state: State, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """The map of identifiers: kept, moved and asked in sets, on either database."""
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from shopkeeper.storage.state import State
 from shopkeeper.storage.state.consents import ConsentChange
@@ -26,6 +26,31 @@ def test_identifiers_are_kept_changed_and_forgotten_in_sets(state: State) -> Non
     assert state.identifiers.of(many[5].person_id) == [many[5]]
     assert state.identifiers.forget([each.token for each in many[1:]]) == 2_499
     assert [each.token for each in state.identifiers.known([each.token for each in many])] == [many[0].token]
+
+
+def test_a_sight_changes_days_and_nothing_else_and_brings_nobody_back(state: State) -> None:
+    known, gone = one("us_a", "web:us_a"), one("us_b", "web:us_b")
+    state.identifiers.keep([known])
+    now = datetime.combine(DAY, time(), UTC)
+    later = replace(known, person_id="web:nobody", last_seen_on=DAY + timedelta(days=1), source="app")
+    new = one("ck_1", "web:us_a", claimed_by="us_a")
+    state.identifiers.remember([new], [later, gone], {"web:ck_1": ("ck_1", "web:us_a")}, now=now)
+    found = {each.token: each for each in state.identifiers.known(["us_a", "us_b", "ck_1"])}
+    assert found == {"us_a": replace(later, person_id="web:us_a"), "ck_1": new}
+    assert state.identifiers.fold("web:ck_1") == ("web:us_a", ["web:ck_1", "web:us_a"])
+    moved = state.identifiers.version()
+    state.identifiers.remember([new], [later], {"web:ck_1": ("ck_1", "web:us_a")}, now=now + timedelta(days=1))
+    assert state.identifiers.version() == moved
+
+
+def test_more_than_one_transaction_takes_are_all_kept(state: State) -> None:
+    many = [one(f"us_{number:024}", f"web:us_{number:024}") for number in range(900)]
+    seen = [replace(each, last_seen_on=DAY + timedelta(days=1)) for each in many]
+    records = {f"app:{each.token}": (each.token, each.person_id) for each in many}
+    state.identifiers.remember(many, seen, records, now=datetime.combine(DAY, time(), UTC))
+    found = state.identifiers.known([each.token for each in many])
+    assert sorted(found, key=lambda each: each.token) == seen
+    assert state.identifiers.persons(list(records)) == {record: who for record, (_, who) in records.items()}
 
 
 def test_a_merge_moves_identifiers_and_records_and_says_since_when(state: State, now: datetime) -> None:

@@ -36,8 +36,12 @@ def remember(identifiers: Identifiers, book: Book, at: datetime) -> None:
             for token in changes.followed
         }
         identifiers.follow(moved, now=at)
-    identifiers.keep(_identified(one, one.person_id) for one in changes.known)
-    identifiers.belong({one.record_id: (one.token, one.person_id) for one in changes.moved}, now=at)
+    identifiers.remember(
+        [_identified(one, one.person_id) for one in changes.known],
+        [_identified(one, one.person_id) for one in changes.seen],
+        {one.record_id: (one.token, one.person_id) for one in changes.moved},
+        now=at,
+    )
 
 
 def _known(one: Identified) -> Known:

@@ -38,7 +38,8 @@ Older = Callable[[int], Iterable[Sequence[Logged]]]
 """Gives the events of the log from before a position, in their order and in pieces that are not empty."""
 
 _EVENTS_AT_ONCE = 4_000
-_BATCHES_AT_ONCE = 200
+_BATCHES_AT_ONCE = 20
+"""Few, since what is read beyond the events of one step is read again by the next."""
 _BESIDE = ("-wal", "-shm")
 _SECOND = 1_000_000
 _ENCODE = msgspec.msgpack.Encoder().encode

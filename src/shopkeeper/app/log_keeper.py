@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from shopkeeper.app.passed import Passed
 from shopkeeper.app.shop import Shop
 from shopkeeper.storage.log import Log, Stored
 from shopkeeper.storage.log_reader import LogReader
@@ -26,15 +27,16 @@ class LogKeeper:
     def __init__(self, shop: Shop, log: Log | LogReader) -> None:
         self._shop = shop
         self._log = log
+        self._passed = Passed(shop.state.positions, self.reader)
 
     def step(self) -> bool:
         """Keeps what the next batches hold; says whether there may be more. Doing it again adds nothing."""
-        positions = self._shop.state.positions
-        batches = self._log.read(positions.of(self.reader), _BATCHES_AT_ONCE)
+        batches = self._log.read(self._passed.position(), _BATCHES_AT_ONCE)
         if not batches:
+            self._passed.rest()
             return False
-        self._keep(batches)
-        positions.move(self.reader, batches[-1].position)
+        did = self._keep(batches)
+        self._passed.move(batches[-1].position, did=did)
         return len(batches) == _BATCHES_AT_ONCE
 
     def _keep(self, batches: Sequence[Stored]) -> bool:

@@ -17,6 +17,9 @@ __all__ = ["DRAIN_SECONDS", "PARENT", "Part", "Service", "end_with_parent"]
 PARENT = "SHOPKEEPER_PARENT_FD"
 """Environment variable: the number of a pipe that ends when the parent does."""
 
+_ARENAS = "MALLOC_ARENA_MAX"
+"""Of glibc: with an arena for each of many threads, what one gave back is of no use to the others."""
+
 DRAIN_SECONDS = 20
 """How long requests that are under way when the service is stopped may take."""
 
@@ -94,7 +97,7 @@ class Service:
         return {each.part.name: each.process.pid for each in self._running}
 
     def _start(self, part: Part) -> subprocess.Popen[bytes]:
-        environment = os.environ | {PARENT: str(self._alive), PART: part.name}
+        environment = {_ARENAS: "2"} | os.environ | {PARENT: str(self._alive), PART: part.name}
         command = [sys.executable, "-m", "shopkeeper", *part.words]
         return subprocess.Popen(command, env=environment, pass_fds=(self._alive, *part.passes), start_new_session=True)  # noqa: S603 - our own command
 

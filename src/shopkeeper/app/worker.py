@@ -29,8 +29,9 @@ from shopkeeper.storage.live_lock import live_lock
 __all__ = ["work"]
 
 _LOOKS_EVERY = 0.5
-_LIVE_RESTS = 0.05
-_SEGMENTS_REST = 0.1
+_LIVE_RESTS = 0.1
+_SEGMENTS_REST = 0.25
+"""Long enough that a step under load has hundreds of events, since each waits for the disk, and far below a second."""
 _HOOKS_REST = 0.25
 
 

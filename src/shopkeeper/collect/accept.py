@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +22,7 @@ from shopkeeper.schema.events import TEXTS, canonical
 from shopkeeper.schema.happening import Happening
 from shopkeeper.storage.log import Entry, Refusal
 
-__all__ = ["MOST_BYTES", "accept"]
+__all__ = ["MOST_BYTES", "Desk", "accept"]
 
 MOST_BYTES = 32 * 1024
 """Of the content of one event."""
@@ -46,23 +46,39 @@ def accept(messages: Sequence[Any], door: Door) -> Taken:
     Returns:
         An entry or a refusal for each, what the vault is to keep, and what was found.
     """
-    desk = _Desk(door)
-    items = tuple(desk.take(place, message) for place, message in enumerate(messages))
-    return Taken(items, tuple(desk.personal.values()), tuple(desk.bodies.items()), tuple(desk.notes))
+    desk = Desk(door)
+    desk.take(messages)
+    return desk.taken()
 
 
-class _Desk:
-    """Takes the messages of one request, one by one."""
+class Desk:
+    """Takes the messages of one request in, piece by piece where somebody else waits for the processor.
+
+    Args:
+        door: What they are taken against.
+    """
 
     def __init__(self, door: Door) -> None:
         self._door = door
         self._ids = Ids(door.tokens, door.user_kind)
         self._cleaner = door.cleaner or Cleaner(door.tokens)
-        self.personal: dict[tuple[str, str], Personal] = {}
-        self.bodies: dict[str, bytes] = {}
-        self.notes: list[Note] = []
+        self._items: list[Entry | Refusal] = []
+        self._personal: dict[tuple[str, str], Personal] = {}
+        self._bodies: dict[str, bytes] = {}
+        self._notes: list[Note] = []
 
-    def take(self, place: int, message: Any) -> Entry | Refusal:
+    def take(self, messages: Iterable[Any]) -> None:
+        """Takes the next messages."""
+        for message in messages:
+            self._items.append(self._item(len(self._items), message))
+
+    def taken(self) -> Taken:
+        """Gives what became of all that was taken."""
+        return Taken(
+            tuple(self._items), tuple(self._personal.values()), tuple(self._bodies.items()), tuple(self._notes)
+        )
+
+    def _item(self, place: int, message: Any) -> Entry | Refusal:
         try:
             return self._entry(place, message)
         except RefusedError as refused:
@@ -89,7 +105,7 @@ class _Desk:
             event = self._event(kind, message, payload, cleaning)
         subject = f"{event.source}|{event.user_id or event.anonymous_id or event.message_id}"
         for token, (sort, raw) in cleaning.personal.items():
-            self.personal[subject, token] = Personal(subject, sort, token, raw)
+            self._personal[subject, token] = Personal(subject, sort, token, raw)
         self._note(place, message, event, cleaning)
         digest = self._door.tokens.content_hash(payload)
         return Entry(event.source, event.message_id, digest, _encode(event))
@@ -212,16 +228,16 @@ class _Desk:
         return {**properties, **made} if made else properties
 
     def _note(self, place: int, message: dict[str, Any], event: Event, cleaning: Cleaning) -> None:
-        self.notes += [Note(place, found.path, found.what) for found in cleaning.found]
+        self._notes += [Note(place, found.path, found.what) for found in cleaning.found]
         if event.type == "track" and not self._door.plan.allows_all:
             faults = self._door.plan.faults(event.name or "", _part(message, "properties"))
-            self.notes += [Note(place, shown_path(fault.path), fault.reason) for fault in faults]
+            self._notes += [Note(place, shown_path(fault.path), fault.reason) for fault in faults]
 
     def _refusal(self, message: Any, refused: RefusedError) -> Refusal:
         body = whole(message)
         digest = self._door.tokens.digest("refused", f"event|{self._door.source}|".encode() + body)
         refused_id = f"rf_{base64.urlsafe_b64encode(digest).decode()}"
-        self.bodies[refused_id] = body
+        self._bodies[refused_id] = body
         path = shown_path(refused.path) if refused.path else ""
         return Refusal(refused_id, refused.reason, path, _masked(refused.value), self._called(message))
 

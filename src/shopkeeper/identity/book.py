@@ -41,12 +41,14 @@ class Changes(msgspec.Struct, frozen=True):
     Args:
         merges: Persons that became part of others.
         known: Identifiers that are new or changed.
+        seen: Identifiers of which only the sight is new: days, source, whether they are verified.
         followed: Identifiers whose person changed without a merge: what they claimed follows them.
         moved: Records that belong to another person than their own.
     """
 
     merges: tuple[Merge, ...]
     known: tuple[Known, ...]
+    seen: tuple[Known, ...]
     followed: tuple[str, ...]
     moved: tuple[Moved, ...]
 
@@ -62,6 +64,7 @@ class Book:
         self.known: dict[str, Known] = {}
         self._claimed: dict[str, dict[str, None]] = {}  # by whoever claimed them: nobody looks through all for these
         self._changed: set[str] = set()
+        self._seen: set[str] = set()
         self._new: set[str] = set()
         self._into: dict[str, str] = {}
         self._followed: dict[str, None] = {}
@@ -126,6 +129,7 @@ class Book:
                 msgspec.structs.replace(self.known[token], person_id=self.person(token))
                 for token in sorted(self._changed)
             ),
+            tuple(self.known[token] for token in sorted(self._seen - self._changed)),
             tuple(self._followed),
             tuple(one for one in moved if one.record_id != one.person_id),
         )
@@ -144,7 +148,8 @@ class Book:
             and last <= found.last_day
             and found.verified >= verified
         ):
-            self._put(
+            self._seen.add(token)
+            self._learn(
                 msgspec.structs.replace(
                     found,
                     source=min(source, found.source),

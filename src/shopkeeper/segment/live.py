@@ -72,13 +72,24 @@ def _made(node: Node, ground: Ground) -> Condition:
 
 def _joined(node: All | Some, ground: Ground) -> Condition:
     below = tuple(_made(child, ground) for child in node.of)
-    holds, edges = tuple(each.holds for each in below), tuple(each.edge for each in below)
-    join = all if isinstance(node, All) else any
     if len(below) == 1:
         return below[0]
-    return Condition(
-        lambda view: join(each(view) for each in holds), lambda view: earliest(each(view) for each in edges)
-    )
+    holds, edges = tuple(each.holds for each in below), tuple(each.edge for each in below)
+    is_all = isinstance(node, All)
+    join = all if is_all else any
+
+    def edge(view: View) -> int | None:
+        latest = None
+        for each in below:
+            # One that fails decides `all`, one that holds decides `any`: nothing turns before the last of these does.
+            if each.holds(view) is not is_all:
+                at = each.edge(view)
+                if at is None:
+                    return None
+                latest = at if latest is None else max(latest, at)
+        return earliest(each(view) for each in edges) if latest is None else latest
+
+    return Condition(lambda view: join(each(view) for each in holds), edge)
 
 
 def _leaf(leaf: Leaf, ground: Ground) -> Condition:  # noqa: PLR0911 - one return a sort of leaf

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from operator import attrgetter, eq, ge, gt, le, lt
-from typing import Any
+from typing import Any, TypeVar
 
 from shopkeeper.segment.field import ACTS, Origin
 from shopkeeper.segment.history import Product, ten_thousandths
@@ -18,6 +18,7 @@ _DAY = 86_400_000_000
 _FIRST_DAY = 2
 _BEGINNING = -(2**63)
 _OPERATORS: dict[str, Callable[[int, int], bool]] = {">=": ge, "<=": le, "=": eq, ">": gt, "<": lt}
+_AT_LEAST = (">=", ">")
 _ROWS = {
     "order_line": attrgetter("person.lines"),
     "event": attrgetter("person.events"),
@@ -32,19 +33,32 @@ _ORDER = attrgetter("source", "customer_id", "order_id")
 
 Rows = Sequence[Any]
 Find = Callable[[View], Rows]
+_Found = TypeVar("_Found")
 
 
 def behaved(leaf: Behaviour, ground: Ground) -> Condition:
     """The condition that a person did an act so often, so much."""
     inside = _inside(leaf.act, ground)
-    found, edge = _matching(leaf.act, ground), _window_edge(leaf.act)
+    leaves, enters = _window_edge(leaf.act, ground), _window_edge(leaf.act, ground, leaves=False)
     limits = [(_measure(leaf.act, each), _OPERATORS[each.op], _limit(leaf.act, each)) for each in leaf.having]
+    least = [
+        limit
+        for limit, each in zip(limits, leaf.having, strict=True)
+        if each.op in _AT_LEAST and (leaf.act.table, each.measure) not in _SUMS
+    ]
 
     def holds(view: View) -> bool:
         rows = inside(view)
         return all(passes(measure(view, rows), limit) for measure, passes, limit in limits)
 
-    return Condition(holds, lambda view: edge(view, found(view)))
+    def edge(view: View) -> int | None:
+        rows = inside(view)
+        # A count that is too low is not raised by what leaves the window.
+        if any(not passes(measure(view, rows), limit) for measure, passes, limit in least):
+            return enters(view)
+        return leaves(view)
+
+    return Condition(holds, edge)
 
 
 def followed(leaf: Sequel, ground: Ground) -> Condition:
@@ -52,9 +66,10 @@ def followed(leaf: Sequel, ground: Ground) -> Condition:
     first, first_found, first_edge = (
         _inside(leaf.first, ground),
         _matching(leaf.first, ground),
-        _window_edge(leaf.first),
+        _window_edge(leaf.first, ground),
     )
-    then, then_found, then_edge = _inside(leaf.then, ground), _matching(leaf.then, ground), _window_edge(leaf.then)
+    then, then_found = _inside(leaf.then, ground), _matching(leaf.then, ground)
+    then_edge = _window_edge(leaf.then, ground)
     first_at, then_at = _moment(leaf.first), _moment(leaf.then)
     first_bought, then_bought = leaf.first.table == "order_line", leaf.then.table == "order_line"
     length = leaf.days * _DAY
@@ -79,7 +94,7 @@ def followed(leaf: Sequel, ground: Ground) -> Condition:
     def edge(view: View) -> int | None:
         known = first_found(view)
         instants = starts(known)
-        found = [first_edge(view, known), then_edge(view, then_found(view))]
+        found = [first_edge(view), then_edge(view)]
         # An order line may be of today and yet lie ahead.
         found += [at for at in instants if at > view.now]
         found += [at for row in then_found(view) if (at := then_at(row)) > view.now]
@@ -112,8 +127,9 @@ def _matching(act: Act, ground: Ground) -> Find:
 def _inside(act: Act, ground: Ground) -> Find:
     """The matching rows within the window."""
     find, window, day = _matching(act, ground), act.window, _day(act.table)
+    key = ground.number(("inside", act.table, act.where, window))
 
-    def inside(view: View) -> Rows:
+    def work_out(view: View) -> Rows:
         first, last = _span(window, view.day)
         if day is not None:
             return [row for row in find(view) if first <= day(row) <= last]
@@ -121,7 +137,7 @@ def _inside(act: Act, ground: Ground) -> Find:
         ends = min(view.start(last + 1), view.end)
         return [row for row in find(view) if begins <= row.occurred_at < ends]
 
-    return inside
+    return _kept(key, work_out)
 
 
 def _span(window: Window, today: int) -> tuple[int, int]:
@@ -132,13 +148,14 @@ def _span(window: Window, today: int) -> tuple[int, int]:
     return first, today if window.last is None else min(window.last.toordinal(), today)
 
 
-def _window_edge(act: Act) -> Callable[[View, Rows], int | None]:
-    """When the first row enters or leaves a window as time goes by."""
-    lasts, day = act.window.last_days, _day(act.table)
+def _window_edge(act: Act, ground: Ground, *, leaves: bool = True) -> Callable[[View], int | None]:
+    """When the first matching row enters or, where that is asked, leaves a window as time goes by."""
+    lasts, day, find = act.window.last_days if leaves else None, _day(act.table), _matching(act, ground)
+    key = ground.number(("edge", act.table, act.where, lasts))
 
-    def of_days(view: View, rows: Rows) -> int | None:
+    def of_days(view: View) -> int | None:
         soonest = None
-        for row in rows:
+        for row in find(view):
             at = day(row)  # type: ignore[misc]  # chosen only for tables with a day
             if at <= view.day:
                 if lasts is None:
@@ -150,16 +167,29 @@ def _window_edge(act: Act) -> Callable[[View, Rows], int | None]:
                 soonest = at
         return None if soonest is None else view.start(soonest)
 
-    def of_instants(view: View, rows: Rows) -> int | None:
+    def of_instants(view: View) -> int | None:
+        rows = find(view)
         ahead = [row.occurred_at for row in rows if row.occurred_at > view.now]
         if lasts is None:
             return min(ahead, default=None)
         begins = view.start(_span(act.window, view.day)[0])
         oldest = min((row.occurred_at for row in rows if begins <= row.occurred_at <= view.now), default=None)
-        leaves = None if oldest is None else view.start(view.ground.days.day(oldest) + lasts)
-        return earliest([*ahead, leaves])
+        gone = None if oldest is None else view.start(view.ground.days.day(oldest) + lasts)
+        return earliest([*ahead, gone])
 
-    return of_instants if day is None else of_days
+    return _kept(key, of_instants if day is None else of_days)
+
+
+def _kept(key: int, work_out: Callable[[View], _Found]) -> Callable[[View], _Found]:
+    """Works something out once a view, whichever audience asks."""
+
+    def found(view: View) -> _Found:
+        memo = view.memo
+        if key not in memo:
+            memo[key] = work_out(view)
+        return memo[key]  # type: ignore[no-any-return]  # what the memo keeps under this key
+
+    return found
 
 
 def _day(table: str) -> Callable[[Any], int] | None:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from shopkeeper.base.errors import MissingError, StorageError
-from shopkeeper.storage.live_queue import TABLES, Aside, enqueue, keep_aside, remove
+from shopkeeper.storage.live_queue import CHECKPOINT_PAGES, TABLES, Aside, enqueue, keep_aside, remove
 
 __all__ = ["Along", "LiveStore"]
 
@@ -65,6 +65,7 @@ class LiveStore:
         else:
             # A record's blob is written anew all the time: what an erasure must reach may not stay in free pages.
             self._connection.execute("PRAGMA secure_delete = ON")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self._make()
 
     def position(self) -> int:

@@ -4,6 +4,7 @@ A record is put into the queue in the transaction that changes its state, so tha
 when it was looked at, until a run has taken in what touched it.
 """
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -11,8 +12,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["TABLES", "Aside", "LiveQueue", "Touching", "enqueue", "keep_aside", "looked_at", "remove", "set_aside"]
+__all__ = [
+    "CHECKPOINT_PAGES",
+    "TABLES",
+    "Aside",
+    "LiveQueue",
+    "Touching",
+    "enqueue",
+    "keep_aside",
+    "looked_at",
+    "remove",
+    "set_aside",
+]
 
+CHECKPOINT_PAGES = 8_000
+"""Pages of the WAL that are brought into the file at once: most of them change again before, and are written once."""
 TABLES = """
 CREATE TABLE IF NOT EXISTS touched (
     record_id TEXT PRIMARY KEY, position INTEGER NOT NULL, at INTEGER NOT NULL, words TEXT NOT NULL,
@@ -26,7 +40,9 @@ CREATE TABLE IF NOT EXISTS aside (
 """
 
 _ENQUEUE = """
-INSERT INTO touched VALUES (?, ?, ?, ?, 1)
+INSERT INTO touched
+SELECT json_extract(given.value, '$[0]'), ?, ?, json_extract(given.value, '$[1]'), 1
+FROM json_each(?) AS given WHERE true
 ON CONFLICT (record_id) DO UPDATE SET
     position = excluded.position,
     at = max(at, excluded.at),
@@ -37,14 +53,21 @@ ON CONFLICT (record_id) DO UPDATE SET
         ELSE words || excluded.words
     END
 """
+_DONE = """
+UPDATE touched SET waits = 0 FROM json_each(?) AS given
+WHERE record_id = json_extract(given.value, '$[0]')
+AND position = json_extract(given.value, '$[1]') AND words = json_extract(given.value, '$[2]')
+"""
 _KEEP_ASIDE = """
 INSERT INTO aside VALUES (?, ?, ?, ?, 1)
 ON CONFLICT (part, place) DO UPDATE SET reason = excluded.reason, at = max(at, excluded.at), times = times + 1
 """
 _WAITING = """
-SELECT record_id, position, words FROM touched
-WHERE waits = 1 AND position <= (SELECT value FROM mark WHERE name = 'position')
-ORDER BY position LIMIT ?
+SELECT json_group_array(json_array(record_id, position, words)) FROM (
+    SELECT record_id, position, words FROM touched
+    WHERE waits = 1 AND position <= (SELECT value FROM mark WHERE name = 'position')
+    ORDER BY position LIMIT ?
+)
 """
 
 
@@ -94,8 +117,9 @@ def enqueue(
     connection: sqlite3.Connection, touched: Mapping[str, Collection[str]], *, position: int, at: float
 ) -> None:
     """Puts records into the queue, with the words of what happened to each."""
-    rows = [(record, position, int(at), "\n" + "\n".join(sorted(words)) + "\n") for record, words in touched.items()]
-    connection.executemany(_ENQUEUE, rows)
+    # In one step: SQLite lets go of Python with every row, and waits beside busy threads to have it back.
+    rows = [(record, "\n" + "\n".join(sorted(words)) + "\n") for record, words in touched.items()]
+    connection.execute(_ENQUEUE, (position, int(at), json.dumps(rows)))
 
 
 def keep_aside(connection: sqlite3.Connection, found: Iterable[Aside]) -> None:
@@ -144,18 +168,18 @@ class LiveQueue:
         self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=30)
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA secure_delete = ON")
+        self._connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
     def waiting(self, most: int) -> list[Touching]:
         """Gives records that wait, those first that were touched first."""
-        return [Touching(*row) for row in self._connection.execute(_WAITING, (most,))]
+        (found,) = self._connection.execute(_WAITING, (most,)).fetchone()
+        return [Touching(*row) for row in json.loads(found)]
 
     def done(self, looked_at: Sequence[Touching], asides: Sequence[Aside] = ()) -> None:
         """Notes that records were looked at; one that was touched again meanwhile goes on waiting."""
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(
-                "UPDATE touched SET waits = 0 WHERE record_id = ? AND position = ? AND words = ?", looked_at
-            )
+            self._connection.execute(_DONE, (json.dumps(looked_at),))
             keep_aside(self._connection, asides)
 
     def touch(self, record_ids: Iterable[str], words: Collection[str], *, at: float) -> None:

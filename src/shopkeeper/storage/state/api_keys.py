@@ -21,6 +21,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET = 43  # characters of 62: 256 bits
 _CHECK = 6
 _SHOWN = 8
+_MOST_KNOWN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class ApiKeys:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: dict[str, tuple[tuple[Any, ...], ApiKey]] = {}
 
     def create(
         self,
@@ -147,10 +149,20 @@ class ApiKeys:
         return self._holding(_BY_ID, key_id, now)
 
     def _holding(self, query: Select[Any], wanted: str, now: datetime) -> ApiKey | None:
-        with self._database.read() as connection:
-            row = connection.execute(query, {"wanted": wanted}).mappings().first()
-        key = _key(row) if row is not None else None
-        return key if key is not None and key.holds(now) else None
+        kept = next(iter(self._database.ask(query, {"wanted": wanted})), None)
+        if kept is None:
+            return None
+        known = self._known.get(wanted)
+        if known is None or known[0] != kept:
+            # It is read whole only when its row is another than last time.
+            with self._database.read() as connection:
+                row = connection.execute(query, {"wanted": wanted}).mappings().first()
+            if row is None:
+                return None
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            known = self._known[wanted] = kept, _key(row)
+        return known[1] if known[1].holds(now) else None
 
     def all(self) -> list[ApiKey]:
         """Gives all keys, the newest first, revoked ones too."""

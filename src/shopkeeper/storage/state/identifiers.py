@@ -1,16 +1,28 @@
 """The map of identifiers to persons: the authority on who is who."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import date, datetime
-from itertools import islice
+from datetime import datetime
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import CompoundSelect, Connection, Text, bindparam, func, literal, or_, select, union_all, update
+from sqlalchemy import (
+    CompoundSelect,
+    Connection,
+    Text,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
-from shopkeeper.storage.state import tables
+from shopkeeper.storage.state import identifier_sets, tables
 from shopkeeper.storage.state.database import Database
+from shopkeeper.storage.state.identified import Identified, RecordOf
 
 __all__ = ["Identified", "Identifiers", "RecordOf", "person_now", "same_person"]
 
@@ -28,6 +40,17 @@ _CURRENT = select(_OF.c.record_id, _OF.c.into_id).where(
     _OF.c.until.is_(None), _OF.c.record_id.in_(bindparam("records", expanding=True))
 )
 _MERGING = update(_MAP).where(_MAP.c.person_id == bindparam("ending")).values(person_id=bindparam("staying"))
+_SIGHT = ("of_token", "seen_in", "first", "last", "proven")
+_SEEING = (
+    update(_MAP)
+    .where(_MAP.c.token == bindparam("of_token"))
+    .values(
+        source=bindparam("seen_in"),
+        first_seen_on=bindparam("first"),
+        last_seen_on=bindparam("last"),
+        verified=bindparam("proven"),
+    )
+)
 _MEMBERS = select(_OF.c.record_id, _OF.c.token, _OF.c.into_id).where(
     _OF.c.into_id.in_(bindparam("persons", expanding=True)), _OF.c.until.is_(None)
 )
@@ -51,52 +74,6 @@ _AROUND = select(_OF.c.record_id, _OF.c.into_id).where(
 _FOLDED = select(_OF.c.record_id, _OF.c.into_id).where(
     _OF.c.until.is_(None), _OF.c.into_id.in_(bindparam("persons", expanding=True))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Identified:
-    """One identifier and its person.
-
-    Args:
-        token: The identifier's token.
-        person_id: The person.
-        kind: What kind of identifier it is.
-        source: The first in the alphabet of the sources it was seen in.
-        first_seen_on: Day (UTC) it was first seen.
-        last_seen_on: Day it was last seen.
-        verified: Whether a verified event or a load knows it.
-        claimed_by: The identifier that claimed it, if it does not stand for itself.
-        claimed_at: When, in microseconds since 1970.
-    """
-
-    token: str
-    person_id: str
-    kind: str
-    source: str
-    first_seen_on: date
-    last_seen_on: date
-    verified: bool
-    claimed_by: str | None
-    claimed_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordOf:
-    """A record that belongs, or belonged, to another person than its own.
-
-    Args:
-        record_id: The record, as the person it would be by itself.
-        token: Its identifier; the record's own id where it was loaded.
-        into_id: The person.
-        since: From when.
-        until: Until when; None while it lasts.
-    """
-
-    record_id: str
-    token: str
-    into_id: str
-    since: datetime
-    until: datetime | None = None
 
 
 class Identifiers:
@@ -129,6 +106,8 @@ class Identifiers:
 
     def known(self, tokens: Collection[str]) -> list[Identified]:
         """Gives what is known of some identifiers."""
+        if self._database.is_sqlite:
+            return [Identified(*row) for row in identifier_sets.known(self._database, tokens)]
         found: list[Identified] = []
         with self._database.read() as connection:
             for chunk in _chunks(tokens, _ASKED_AT_ONCE):
@@ -171,26 +150,24 @@ class Identifiers:
     def folds(self, person_ids: Collection[str]) -> dict[str, list[str]]:
         """Gives the records that each of some persons is the fold of, its own among them."""
         found: dict[str, list[str]] = {person: [person] for person in person_ids}
-        with self._database.read() as connection:
-            for chunk in _chunks(person_ids, _ASKED_AT_ONCE):
-                for record, into in connection.execute(_FOLDED, {"persons": chunk}):
-                    if record != into:
-                        found[into].append(record)
-                for record, into in connection.execute(_CURRENT, {"records": chunk}):
-                    if record != into:
-                        found[record].remove(record)
+        for record, into in self._around(found):
+            if record != into and into in found:
+                found[into].append(record)
+            if record != into and record in found:
+                found[record].remove(record)
         return found
 
     def fold(self, person_id: str) -> tuple[str, list[str]]:
         """Gives whom a person or record belongs to now and that person's records: `person` and `records` at once."""
-        with self._database.read() as connection:
-            current = {row[0]: row[1] for row in connection.execute(_AROUND, {"person": person_id})}
+        current = dict(self._database.ask(_AROUND, {"person": person_id}))
         who = current.get(person_id, person_id)
         records = {record for record, into in current.items() if into == who}
         return who, sorted(records if who in current else {who, *records})
 
     def persons(self, record_ids: Collection[str]) -> dict[str, str]:
         """Gives the person of each record that does not belong to its own."""
+        if self._database.is_sqlite:
+            return dict(identifier_sets.current(self._database, record_ids))
         found: dict[str, str] = {}
         with self._database.read() as connection:
             for chunk in _chunks(record_ids, _ASKED_AT_ONCE):
@@ -265,11 +242,37 @@ class Identifiers:
             records: Token and person by record.
             now: Since when, where it is new.
         """
-        present = self.persons(list(records))
+        self.remember((), (), records, now=now)
+
+    def remember(
+        self,
+        identified: Collection[Identified],
+        seen: Collection[Identified],
+        records: Mapping[str, tuple[str, str]],
+        *,
+        now: datetime,
+    ) -> None:
+        """Keeps what a batch said; of a small one in one transaction, since each waits for the disk.
+
+        Args:
+            identified: Identifiers, new and changed.
+            seen: Identifiers that are there, of which only the sight is new; one that is gone stays gone.
+            records: Token and person by record that belongs to another person than its own.
+            now: Since when it does, where that is new.
+        """
+        present = self.persons(list(records)) if records else {}
         new = [(record, of) for record, of in records.items() if present.get(record) != of[1]]
-        for chunk in _chunks(new, _ROWS_AT_ONCE):
+
+        def move(connection: Connection, some: Sequence[tuple[str, tuple[str, str]]]) -> None:
+            _move(connection, self._database, dict(some), now)
+
+        work: list[tuple[Callable[[Connection, Any], None], Any]] = [(self._put, one) for one in identified]
+        work += [(self._see, one) for one in seen]
+        work += [(move, each) for each in new]
+        for chunk in _chunks(work, _ROWS_AT_ONCE):
             with self._database.write() as connection:
-                _move(connection, self._database, dict(chunk), now)
+                for keeping, some in groupby(chunk, key=itemgetter(0)):
+                    keeping(connection, [each for _, each in some])
 
     def forget(self, tokens: Collection[str], records: Collection[str] = ()) -> int:
         """Takes identifiers out, and the records that were theirs; gives how many identifiers went.
@@ -291,16 +294,52 @@ class Identifiers:
                 gone += connection.execute(_MAP.delete().where(_MAP.c.token.in_(chunk))).rowcount
         return gone
 
+    def _around(self, persons: Collection[str]) -> list[tuple[str, str]]:
+        """Record and person where either is one of some persons, as of one instant."""
+        if self._database.is_sqlite:
+            return identifier_sets.around(self._database, persons)
+        found: set[tuple[str, str]] = set()
+        with self._database.read() as connection:
+            for chunk in _chunks(persons, _ASKED_AT_ONCE):
+                found.update((one, into) for one, into in connection.execute(_FOLDED, {"persons": chunk}))
+                found.update((one, into) for one, into in connection.execute(_CURRENT, {"records": chunk}))
+        return sorted(found)
+
     def _mark(self, name: str) -> int:
         with self._database.read() as connection:
             return int(connection.scalar(select(_MARKS.c.number).where(_MARKS.c.name == name)) or 0)
 
     def _put(self, connection: Connection, identified: Sequence[Identified]) -> None:
+        if self._database.is_sqlite:
+            identifier_sets.put(connection, [_row(one) for one in identified])
+            return
         names = _MAP.c.keys()
         insert = self._database.insert(_MAP)
         changed = {name: insert.excluded[name] for name in names if name != "token"}
         values = [{name: getattr(one, name) for name in names} for one in identified]
         connection.execute(insert.on_conflict_do_update(index_elements=["token"], set_=changed), values)
+
+    def _see(self, connection: Connection, seen: Sequence[Identified]) -> None:
+        # Apart from `_put`: who the person is stands in two indexes, which an update of it writes anew.
+        found = [(one.token, one.source, one.first_seen_on, one.last_seen_on, one.verified) for one in seen]
+        if self._database.is_sqlite:
+            identifier_sets.seen(connection, found)
+        else:
+            connection.execute(_SEEING, [dict(zip(_SIGHT, row, strict=True)) for row in found])
+
+
+def _row(one: Identified) -> identifier_sets.Row:
+    return (
+        one.token,
+        one.person_id,
+        one.kind,
+        one.source,
+        one.first_seen_on,
+        one.last_seen_on,
+        one.verified,
+        one.claimed_by,
+        one.claimed_at,
+    )
 
 
 def _move(connection: Connection, database: Database, moving: Mapping[str, tuple[str, str]], now: datetime) -> None:
@@ -312,7 +351,9 @@ def _move(connection: Connection, database: Database, moving: Mapping[str, tuple
     if ends:
         ending = update(_OF).where(_OF.c.record_id == bindparam("ending"), _OF.c.until.is_(None)).values(until=now)
         connection.execute(ending, ends)
-    if new:
+    if new and database.is_sqlite:
+        identifier_sets.moved(connection, new, now)
+    elif new:
         insert = database.insert(_OF)
         again = {"token": insert.excluded.token, "into_id": insert.excluded.into_id, "until": None}
         rows = [
@@ -320,6 +361,7 @@ def _move(connection: Connection, database: Database, moving: Mapping[str, tuple
             for record, (token, into) in new.items()
         ]
         connection.execute(insert.on_conflict_do_update(index_elements=["record_id", "since"], set_=again), rows)
+    if new:
         _count_move(connection, database)
 
 

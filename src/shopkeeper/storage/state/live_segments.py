@@ -1,8 +1,9 @@
 """Who is in which segment live, when to look at whom again, and the stream of who entered and left."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, select, text, update
@@ -13,6 +14,15 @@ from shopkeeper.storage.state.database import Database
 __all__ = ["Change", "LiveSegments", "Member", "NewChange", "Turn"]
 
 _Item = TypeVar("_Item")
+# Of SQLite, whole sets in one step: it lets go of Python with every row, and waits beside busy threads to have it back.
+_MEMBERS_OF = """
+SELECT json_group_array(json_array(segment, person_id, version, entered_at)) FROM live_members
+WHERE person_id IN (SELECT value FROM json_each(?))
+"""
+_TIMERS_OF = """
+SELECT json_group_array(json_array(segment, person_id, due_at)) FROM segment_timers
+WHERE person_id IN (SELECT value FROM json_each(?))
+"""
 _AT_ONCE = 400
 """Pairs in one statement: SQLite takes some thousands of values."""
 
@@ -80,6 +90,9 @@ class LiveSegments:
 
     def members_of(self, people: Collection[str]) -> list[Member]:
         """Gives the segments that some people are in."""
+        if self._database.is_sqlite:
+            rows = json.loads(self._database.ask_text(_MEMBERS_OF, json.dumps(list(people))))
+            return [Member(segment, who, version, _instant(at)) for segment, who, version, at in rows]
         members, found = tables.live_members, []
         with self._database.read() as connection:
             for some in _pieces(sorted(people)):
@@ -126,6 +139,9 @@ class LiveSegments:
 
     def timers_of(self, people: Collection[str]) -> dict[tuple[str, str], datetime]:
         """Gives the timers of some people."""
+        if self._database.is_sqlite:
+            rows = json.loads(self._database.ask_text(_TIMERS_OF, json.dumps(list(people))))
+            return {(segment, who): _instant(at) for segment, who, at in rows}
         timers = tables.segment_timers
         found: dict[tuple[str, str], datetime] = {}
         with self._database.read() as connection:
@@ -309,6 +325,10 @@ class LiveSegments:
                 ),
                 rows,
             )
+
+
+def _instant(written: str) -> datetime:
+    return datetime.fromisoformat(written).replace(tzinfo=UTC)
 
 
 def _delete(connection: Connection, table: Table, pairs: Collection[tuple[str, str]]) -> None:
