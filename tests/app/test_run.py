@@ -12,6 +12,7 @@ import pytest
 from shopkeeper.app.run import RunReport, run
 from shopkeeper.app.shop import Shop, init, open_shop
 from shopkeeper.base.errors import DataError, MissingError
+from shopkeeper.base.money import MOST_AMOUNT
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.tables import table
 from shopkeeper.storage import warehouse
@@ -180,6 +181,15 @@ def test_as_of_moves_on_and_back(shop: Shop) -> None:
     _assert_equal_to_full(shop, as_of=middle + timedelta(days=5))
     _run(shop, as_of=middle)
     _assert_equal_to_full(shop, as_of=middle)
+
+
+def test_the_largest_lines_there_may_be_can_be_summed(shop: Shop) -> None:
+    most = MOST_AMOUNT - 1
+    large = [_line(9000 + place, FIRST, "c1", "p1", most) | {"quantity": Decimal(most)} for place in range(900)]
+    warehouse.append_rows(shop.lake, shop.duckdb, "order_line", _rows("order_line", large))
+    assert set(_refreshed(run(shop)).values()) == {"all"}
+    (one,) = shop.arrow(Query.from_sql("SELECT monetary_90d FROM profile WHERE person_id = 'till:c1'")).to_pylist()
+    assert one["monetary_90d"] > 899 * most
 
 
 def test_a_run_is_recorded_with_its_steps(shop: Shop) -> None:

@@ -195,6 +195,11 @@ def test_a_refund_is_an_order_of_negative_lines_that_names_the_one_it_returns() 
             "properties.products[0].line_no",
         ),
         ({"products": [{"product_id": "P", "price": 1, "line_no": 1}] * 2}, "line_numbers", "properties.products"),
+        (
+            {"products": [{"product_id": "P", "price": 1e10, "quantity": 1e10}]},
+            "number_too_large",
+            "properties.products[0].price",
+        ),
         ({"products": [{"product_id": "P", "price": 1e20}]}, "wrong_type", "properties.products[0].price"),
         ({"ordered_at": "soon"}, "no_time", "properties.ordered_at"),
     ],

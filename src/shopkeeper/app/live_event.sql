@@ -12,7 +12,7 @@ SELECT
       event.store_id,
       event.channel,
       event.query,
-      CAST(event.value * 10000 AS BIGINT)
+      CAST(CAST(event.value AS DECIMAL(38,4)) * 10000 AS BIGINT)
     )
   )) AS VARCHAR) AS body
 FROM event

@@ -10,11 +10,11 @@ SELECT
     order_line.customer_id,
     order_line.product_id,
     COALESCE(order_line.store_id, ''),
-    CAST(order_line.quantity * 10000 AS BIGINT),
-    CAST(order_line.net_amount * 10000 AS BIGINT),
+    CAST(CAST(order_line.quantity AS DECIMAL(38,4)) * 10000 AS BIGINT),
+    CAST(CAST(order_line.net_amount AS DECIMAL(38,4)) * 10000 AS BIGINT),
     order_line.channel,
-    CAST(order_line.product_discount * 10000 AS BIGINT),
-    CAST(order_line.coupon_discount * 10000 AS BIGINT),
+    CAST(CAST(order_line.product_discount AS DECIMAL(38,4)) * 10000 AS BIGINT),
+    CAST(CAST(order_line.coupon_discount AS DECIMAL(38,4)) * 10000 AS BIGINT),
     order_line.payment_method
   )) AS VARCHAR) AS body
 FROM order_line

@@ -43,7 +43,7 @@ WITH record AS (
     string_agg(concat(
       '["', left(md5(concat(basket.source, chr(31), basket.customer_id, chr(31), basket.order_id)), 8), '",',
       date_diff('day', CAST('1970-01-01' AS DATE), business_day) + 719163, ',', lines, ',', all_lines, ',',
-      CAST(net * 10000 AS BIGINT), ',', CAST(returned * 10000 AS BIGINT), ']'
+      CAST(CAST(net AS DECIMAL(38,4)) * 10000 AS BIGINT), ',', CAST(CAST(returned AS DECIMAL(38,4)) * 10000 AS BIGINT), ']'
     ), ',') AS said
   FROM basket
   JOIN person ON person.source = basket.source AND person.customer_id = basket.customer_id

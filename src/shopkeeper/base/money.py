@@ -2,10 +2,13 @@
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
-__all__ = ["MONEY_PLACES", "MONEY_PRECISION", "money"]
+__all__ = ["MONEY_PLACES", "MONEY_PRECISION", "MOST_AMOUNT", "money"]
 
 MONEY_PRECISION = 18
 MONEY_PLACES = 4
+MOST_AMOUNT = 10**11
+"""No amount or quantity of a line reaches it: a thousand such of one person still have a sum in `decimal(18,4)`."""
+
 _QUANTUM = Decimal(1).scaleb(-MONEY_PLACES)
 
 

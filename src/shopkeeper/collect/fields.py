@@ -4,7 +4,7 @@ import math
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from shopkeeper.base.money import money
+from shopkeeper.base.money import MOST_AMOUNT, money
 from shopkeeper.schema.places import CHANNELS
 
 __all__ = ["amount", "category_of", "channel_of", "product_of", "query_of", "session_of", "store_of", "value_of"]
@@ -25,7 +25,7 @@ _CHANNELS = {name: name for name in CHANNELS} | {
     "till": "store",
     "offline": "store",
 }
-_MOST = Decimal(10) ** 14
+_MOST = Decimal(MOST_AMOUNT)
 _LONGEST = 256
 
 
@@ -89,7 +89,7 @@ def value_of(properties: dict[str, Any], currency: str) -> Decimal | None:
 
 
 def amount(value: object) -> Decimal | None:
-    """Reads an amount or quantity, from a number or a text; None where it is none or beyond `decimal(18,4)`."""
+    """Reads an amount or quantity, from a number or a text; None where it is none or beyond what the lake takes."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, float) and not math.isfinite(value):

@@ -7,6 +7,7 @@ spilled to the disk.
 from collections.abc import Mapping as Pairs
 from dataclasses import dataclass
 
+from shopkeeper.base.money import MOST_AMOUNT
 from shopkeeper.collect.cast import MOBILE, cast_to, quoted, reason_of, scaled
 from shopkeeper.collect.mapping import Mapping, Rule
 from shopkeeper.schema.table import Column, Table, Type
@@ -169,6 +170,8 @@ class Judge:
             found.append(_fault(place, name, f"not_a_{rule.identifier}", header))
         elif rule.column is not None and not (column.type is Type.STRING and not column.values):
             found.append(_fault(f"t_{name} IS NOT NULL AND v_{name} IS NULL", name, reason_of(column), header))
+        if rule.column is not None and column.type is Type.MONEY:
+            found.append(_fault(f"abs(v_{name}) >= {MOST_AMOUNT}", name, "number_too_large", header))
         if column.required:
             empty = f"v_{name} IS NULL" if rule.kind or rule.column is None else f"t_{name} IS NULL"
             guard = f" AND NOT {malformed_column(places[header])}" if rule.kind else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from shopkeeper.base.clock import business_day
 from shopkeeper.base.ids import derived_id
-from shopkeeper.base.money import money
+from shopkeeper.base.money import MOST_AMOUNT, money
 from shopkeeper.collect.fields import amount
 from shopkeeper.collect.times import instant
 from shopkeeper.schema.event import Event
@@ -328,6 +328,8 @@ def _reckoned(
     has_net = net is not None
     if net is None:
         net = gross - product_discount - coupon
+    if max(abs(gross), abs(net)) >= MOST_AMOUNT:
+        return "number_too_large", f"{path}.price", product.get("price")
     return _Line(
         product_id,
         number,

@@ -141,7 +141,7 @@ SELECT
   CAST(total.all_net AS DECIMAL(18,4)) AS spend_all_ever,
   -- Half up at the fourth place, in whole numbers: decimal division differs between engines.
   CASE WHEN total.orders > 0 THEN
-    CAST((2 * CAST(total.net * 10000 AS BIGINT) + total.orders) // (2 * total.orders) AS DECIMAL(18,0)) * CAST('0.0001' AS DECIMAL(5,4))
+    CAST((2 * CAST(CAST(total.net AS DECIMAL(38,4)) * 10000 AS BIGINT) + total.orders) // (2 * total.orders) AS DECIMAL(18,0)) * CAST('0.0001' AS DECIMAL(5,4))
   END AS basket_value,
   CAST(total.units AS DOUBLE) / nullif(CAST(total.orders AS DOUBLE), 0) AS basket_items,
   CAST(total.lines AS DOUBLE) / nullif(CAST(total.orders AS DOUBLE), 0) AS basket_lines,

@@ -150,7 +150,7 @@ SELECT
   coalesce(spend_all_ever, 0) AS spend_all_ever,
   basket_value,
   CASE WHEN orders_90d > 0 THEN
-    CAST((2 * CAST(monetary_90d * 10000 AS BIGINT) + orders_90d) // (2 * orders_90d) AS DECIMAL(18,0))
+    CAST((2 * CAST(CAST(monetary_90d AS DECIMAL(38,4)) * 10000 AS BIGINT) + orders_90d) // (2 * orders_90d) AS DECIMAL(18,0))
     * CAST('0.0001' AS DECIMAL(5,4))
   END AS basket_value_90d,
   basket_items, basket_lines, gap_median_days, gap_variation,
