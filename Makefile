@@ -31,7 +31,7 @@ demo: $(VENV)/demo.installed ## the whole wheel on Complete Journey, then the co
 	$(BIN)/shopkeeper demo $(ARGS)
 
 test: $(VENV)/test.installed ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: $(VENV)/test.installed ## format, lint, types, import contracts, docs that drifted, missing translations
 	$(BIN)/ruff format --check .

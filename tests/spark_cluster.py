@@ -21,6 +21,7 @@ from shopkeeper.storage.lake import Lake
 Engines = Callable[[Lake], SparkEngine]
 
 _FAST = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_PLAIN = "spark.sql.codegen.wholeStage false\nspark.sql.codegen.factoryMode NO_CODEGEN\n"
 _START_SECONDS = 60
 
 
@@ -39,7 +40,9 @@ class SparkTests:
             self._keeper.close()
             self._keeper = None
         made = SparkEngine(lake, master, spill=self._place / "spill", memory="1GB", partitions=2, java_options=_FAST)
-        made.start()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("SPARK_CONF_DIR", str(self._defaults(master)))
+            made.start()
         if self._keeper is None:
             self._keeper, self._master = (
                 SparkEngine(lake, master, spill=self._place / "spill", memory="1GB", partitions=2, java_options=_FAST),
@@ -47,6 +50,17 @@ class SparkTests:
             )
             self._keeper.start()
         return made
+
+    def _defaults(self, master: str) -> Path:
+        """A folder with settings that a Java machine starts with: of `local[2]` to compile no query into classes.
+
+        That is most of the time of a query that runs once over few rows. The cluster compiles, as does `make bench`.
+        """
+        folder = self._place / master.partition("[")[0].replace("/", "").replace(":", "-")
+        folder.mkdir(parents=True, exist_ok=True)
+        if master.startswith("local"):
+            (folder / "spark-defaults.conf").write_text(_PLAIN, encoding="utf-8")
+        return folder
 
     def cluster(self) -> str:
         if self._url is None:
@@ -110,7 +124,7 @@ class standalone:  # noqa: N801 - reads like a function
             **os.environ, "SPARK_SCALA_VERSION": "2.13", "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(self._place / "local"), "SPARK_PUBLIC_DNS": "127.0.0.1",
         }  # fmt: skip
-        java = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{home}/jars/*", f"org.apache.spark.deploy.{name}"]
+        java = ["java", "-Xmx256m", *_FAST.split(), "-cp", f"{home}/jars/*", f"org.apache.spark.deploy.{name}"]
         with log.open("wb") as output:
             self._processes.append(subprocess.Popen([*java, *arguments], stdout=output, stderr=output, env=environment))
         return log

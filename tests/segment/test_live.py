@@ -62,13 +62,13 @@ def _without_live_traits(shop: Shop, found: Lived, trees: list[Node]) -> None:
 _behaving = (live_trees | shared_trees).filter(of_batch_traits)
 
 
-@_settings(60)
+@_settings(45)
 @given(found=lived(), trees=st.lists(_behaving, min_size=3, max_size=6))
 def test_live_and_batch_agree(shop: Shop, found: Lived, trees: list[Node]) -> None:
     _without_live_traits(shop, found, trees)
 
 
-@_settings(8)
+@_settings(6)
 @given(found=lived(), trees=st.lists(trait_trees, min_size=20, max_size=30))
 def test_traits_since_the_last_run_are_those_of_the_next(shop: Shop, found: Lived, trees: list[Node]) -> None:
     before = last_profile(shop, found)

@@ -250,5 +250,5 @@ def _wheel(shop: Shop) -> Wheel:
 
 
 def _count(shop: Shop, name: str) -> int:
-    snapshot = shop.lake.snapshot(name) if name in shop.lake.tables() else None
+    snapshot = shop.lake.snapshot(name)
     return snapshot.rows if snapshot else 0

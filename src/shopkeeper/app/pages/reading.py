@@ -45,5 +45,5 @@ def kept_segments(shop: Shop) -> Mapping[str, int]:
 
 def _noted(shop: Shop, table: str, name: str) -> str | None:
     """What the last run noted of a derived table; None when it was never computed."""
-    snapshot = shop.lake.snapshot(table) if table in shop.lake.tables() else None
+    snapshot = shop.lake.snapshot(table)
     return snapshot.properties.get(name) if snapshot else None

@@ -178,7 +178,7 @@ def segment_page(shop: Shop, name: str) -> SegmentPage:
     catalogue = catalogue_of(shop)
     row = _row(shop, _rule(saved, catalogue), kept_segments(shop), _sizes(shop))
     row = _with_live(row, live_sizes(shop, catalogue).get(name))
-    snapshot = shop.lake.snapshot("profile") if "profile" in shop.lake.tables() else None
+    snapshot = shop.lake.snapshot("profile")
     return SegmentPage(
         row=row,
         as_of=stands_at(shop, "segment_member") or stands_at(shop, "profile"),

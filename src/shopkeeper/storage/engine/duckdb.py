@@ -99,7 +99,7 @@ class DuckDBEngine:
             settings["threads"] = threads
         with translated("duckdb"):
             self._root = duckdb.connect(":memory:", config=settings)
-            self._root.execute("SET TimeZone = 'UTC'")
+            self._root.execute("SET GLOBAL TimeZone = 'UTC'")
 
     def arrow(self, query: Query, inputs: Inputs | None = None, snapshots: Mapping[str, int] | None = None) -> pa.Table:
         """Runs a query and gives all of its rows."""
@@ -125,7 +125,7 @@ class DuckDBEngine:
 
     def relation(self, query: Query) -> Any:
         """Gives a DuckDB relation, not executed; it keeps reading the files it was planned on."""
-        connection = self._cursor()
+        connection = self._root.cursor()
         with translated(query.name):
             self._bind(connection, query, {}, {})
             return connection.sql(query.sql(pretty=False))
@@ -181,7 +181,7 @@ class DuckDBEngine:
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """Gives a connection of its own with the engine's limits, for loading files."""
-        return self._cursor()
+        return self._root.cursor()
 
     def close(self) -> None:
         """Closes the connection and gives back its memory."""
@@ -189,7 +189,7 @@ class DuckDBEngine:
 
     @contextmanager
     def _given(self, what: str, given: Mapping[str, pa.Table] | None) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._cursor()
+        cursor = self._root.cursor()
         try:
             with translated(what):
                 for name, rows in (given or {}).items():
@@ -198,16 +198,11 @@ class DuckDBEngine:
         finally:
             cursor.close()
 
-    def _cursor(self) -> duckdb.DuckDBPyConnection:
-        cursor = self._root.cursor()
-        cursor.execute("SET TimeZone = 'UTC'")
-        return cursor
-
     @contextmanager
     def _session(
         self, query: Query, inputs: Inputs | None, snapshots: Mapping[str, int] | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._cursor()
+        cursor = self._root.cursor()
         try:
             with translated(query.name):
                 self._bind(cursor, query, inputs or {}, snapshots or {})

@@ -23,9 +23,7 @@ _GIVEN = "SELECT value FROM json_each(?)"
 _KNOWN = f"SELECT json_group_array(json_array({_NAMES})) FROM identifiers WHERE token IN ({_GIVEN})"
 _PAIRS = "SELECT json_group_array(json_array(record_id, into_id)) FROM person_merges WHERE until IS NULL"
 _CURRENT = f"{_PAIRS} AND record_id IN ({_GIVEN})"
-_AROUND = (
-    f"{_PAIRS} AND (record_id IN (SELECT value FROM json_each(?1)) OR into_id IN (SELECT value FROM json_each(?1)))"
-)
+_AROUND = f"{_PAIRS} AND (record_id IN ({_GIVEN}) OR into_id IN ({_GIVEN}))"
 
 
 def _part(place: int) -> str:
@@ -63,7 +61,8 @@ def current(database: Database, records: Collection[str]) -> list[tuple[str, str
 
 def around(database: Database, persons: Collection[str]) -> list[tuple[str, str]]:
     """Gives record and person where either is one of some persons, as of one instant."""
-    return _BOTH.decode(database.ask_text(_AROUND, _text(list(persons))))
+    given = _text(list(persons))
+    return _BOTH.decode(database.ask_text(_AROUND, given, given))
 
 
 def put(connection: Connection, rows: Iterable[Row]) -> None:
