@@ -13,6 +13,7 @@ from tests.docs.pages import HOW_TO, Page, play, read_page
 from tests.docs.warm import warm_command
 from tests.postgres_server import postgres_server  # noqa: F401 - a fixture
 
+_FAST = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # a Java machine that ends soon should not compile its best
 _PAGES = {path.name: read_page(path.name) for path in sorted(HOW_TO.glob("*.md"))}
 _PLAIN = [name for name, page in _PAGES.items() if page.needs is None and any("run" in b.does for b in page.blocks)]
 
@@ -32,7 +33,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, warm_path: str) -> Callable
     def once(page: Page) -> Path:
         if page.name not in folders:
             before = once(_PAGES[page.after]) if page.after else tmp_path_factory.mktemp(page.name.partition(".")[0])
-            play(page, before, PATH=warm_path)
+            play(page, before, PATH=warm_path, SPARK_SUBMIT_OPTS=_FAST)
             folders[page.name] = before
         return folders[page.name]
 
