@@ -22,10 +22,10 @@ from tests.spark_cluster import Engines
 pytestmark = pytest.mark.spark
 
 STEPS = (
-    "basket",
+    "coverage",  # the plainest first: it bears the start of Spark
     "store_day",
     "department_day",
-    "coverage",
+    "basket",
     "person",
     "product_fact",
     "person_habit",
