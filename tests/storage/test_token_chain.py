@@ -1,6 +1,7 @@
 """The chain of token keys: a standard permutation, the same one by one and many at once, and back."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -34,6 +35,22 @@ def test_one_by_one_and_many_at_once_are_the_same_and_lead_back() -> None:
     assert chain.forward(b"") == b""
     mark = DIGESTS[:16]
     assert chain.mark_back(chain.mark(mark)) == mark != chain.mark(mark)
+
+
+def test_threads_turn_tokens_at_once() -> None:
+    chain, many = Chain([SECOND]), DIGESTS * 50
+    one, all_of_them, mark = chain.forward(EACH[0]), chain.forward(many), chain.mark(EACH[0][:16])
+
+    def turned(_: int) -> bool:
+        return (
+            chain.forward(EACH[0]) == one
+            and chain.forward(many) == all_of_them
+            and chain.backward(all_of_them) == many
+            and chain.mark(EACH[0][:16]) == mark
+        )
+
+    with ThreadPoolExecutor(6) as threads:
+        assert all(threads.map(turned, range(120)))
 
 
 def test_content_counts_by_what_the_log_keeps_of_it() -> None:

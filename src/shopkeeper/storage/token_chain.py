@@ -10,11 +10,12 @@ a token that is valid now nor tell one from noise.
 import base64
 import hmac
 import re
+import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
 from shopkeeper.storage.keys import Key
@@ -120,12 +121,9 @@ class _Link:
         data, tweak, mark = (_derived(key, name) for name in (b"data", b"tweak", b"mark"))
         self.content_key = _derived(key, b"content")
         self.tombstone_key = _derived(key, b"tombstone")
-        forth, back = _ciphers(data)
-        self._forth, self._back = forth.update, back.update
-        marks, marks_back = _ciphers(mark)
-        self.mark, self.mark_back = marks.update, marks_back.update
+        self._data, self._marks = _Blocks(data), _Blocks(mark)
         # The tweaks of the first two blocks of data unit 0: E(0), and that doubled in GF(2^128).
-        first = int.from_bytes(_ciphers(tweak)[0].update(bytes(_BLOCK)), "little")
+        first = int.from_bytes(_Blocks(tweak).forth(bytes(_BLOCK)), "little")
         second = (first << 1) ^ (0x87 if first >> 127 else 0)
         second &= (1 << 128) - 1
         self._numbers = first, second
@@ -133,42 +131,64 @@ class _Link:
             np.frombuffer(each.to_bytes(_BLOCK, "little"), np.uint8) for each in (first, second)
         )
 
+    def mark(self, mark: bytes) -> bytes:
+        """The 16 bytes of a subject."""
+        return self._marks.forth(mark)
+
+    def mark_back(self, mark: bytes) -> bytes:
+        """The way back of those."""
+        return self._marks.back(mark)
+
     def turned_one(self, digest: bytes) -> bytes:
         """One token, without the cost of an array."""
         first, second = self._numbers
-        block = self._forth((int.from_bytes(digest[:_BLOCK], "little") ^ first).to_bytes(_BLOCK, "little"))
+        block = self._data.forth((int.from_bytes(digest[:_BLOCK], "little") ^ first).to_bytes(_BLOCK, "little"))
         stolen = (int.from_bytes(block, "little") ^ first).to_bytes(_BLOCK, "little")
         last = int.from_bytes(digest[_BLOCK:] + stolen[_TAIL:], "little") ^ second
-        block = self._forth(last.to_bytes(_BLOCK, "little"))
+        block = self._data.forth(last.to_bytes(_BLOCK, "little"))
         return (int.from_bytes(block, "little") ^ second).to_bytes(_BLOCK, "little") + stolen[:_TAIL]
 
     def turned_back_one(self, digest: bytes) -> bytes:
         """The way back of one token."""
         first, second = self._numbers
-        block = self._back((int.from_bytes(digest[:_BLOCK], "little") ^ second).to_bytes(_BLOCK, "little"))
+        block = self._data.back((int.from_bytes(digest[:_BLOCK], "little") ^ second).to_bytes(_BLOCK, "little"))
         last = (int.from_bytes(block, "little") ^ second).to_bytes(_BLOCK, "little")
         stolen = int.from_bytes(digest[_BLOCK:] + last[_TAIL:], "little") ^ first
-        block = self._back(stolen.to_bytes(_BLOCK, "little"))
+        block = self._data.back(stolen.to_bytes(_BLOCK, "little"))
         return (int.from_bytes(block, "little") ^ first).to_bytes(_BLOCK, "little") + last[:_TAIL]
 
     def turned(self, digests: bytes) -> bytes:
         """Many tokens."""
         rows = _rows(digests)
-        stolen = self._blocks(self._forth, rows[:, :_BLOCK], self._first)
+        stolen = self._blocks(self._data.forth, rows[:, :_BLOCK], self._first)
         last = np.concatenate([rows[:, _BLOCK:], stolen[:, _TAIL:]], axis=1)
-        return _joined(self._blocks(self._forth, last, self._second), stolen[:, :_TAIL])
+        return _joined(self._blocks(self._data.forth, last, self._second), stolen[:, :_TAIL])
 
     def turned_back(self, digests: bytes) -> bytes:
         """The way back of many."""
         rows = _rows(digests)
-        last = self._blocks(self._back, rows[:, :_BLOCK], self._second)
+        last = self._blocks(self._data.back, rows[:, :_BLOCK], self._second)
         stolen = np.concatenate([rows[:, _BLOCK:], last[:, _TAIL:]], axis=1)
-        return _joined(self._blocks(self._back, stolen, self._first), last[:, :_TAIL])
+        return _joined(self._blocks(self._data.back, stolen, self._first), last[:, :_TAIL])
 
     @staticmethod
     def _blocks(cipher: Callable[[bytes], bytes], blocks: _Bytes, tweak: _Bytes) -> _Bytes:
         made = np.frombuffer(cipher((blocks ^ tweak).tobytes()), np.uint8).reshape(-1, _BLOCK)
         return made ^ tweak
+
+
+class _Blocks(threading.local):
+    """The blocks that a mode is made of, both ways; each thread has its own, since a context bears one caller at a time.
+
+    Args:
+        secret: 32 bytes.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        # A context of ECB keeps nothing between calls.
+        cipher = Cipher(algorithms.AES(secret), modes.ECB())  # noqa: S305 - XTS is built on it, and held against OpenSSL's
+        self.forth = cipher.encryptor().update
+        self.back = cipher.decryptor().update
 
 
 def encoded(digests: bytes) -> str:
@@ -183,12 +203,6 @@ def decoded(text: str) -> bytes:
 
 def _derived(key: Key, name: bytes) -> bytes:
     return hmac.digest(key.secret, b"shopkeeper rekey 1 " + name, "sha256")
-
-
-def _ciphers(secret: bytes) -> tuple[CipherContext, CipherContext]:
-    # The blocks that a mode is made of; a context of ECB keeps nothing between calls.
-    cipher = Cipher(algorithms.AES(secret), modes.ECB())  # noqa: S305 - XTS is built on it, and held against OpenSSL's
-    return cipher.encryptor(), cipher.decryptor()
 
 
 def _rows(digests: bytes) -> _Bytes:
