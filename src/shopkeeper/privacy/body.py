@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from shopkeeper.storage.token import Tokens
+from shopkeeper.storage.token import Tokens, encodes
 from shopkeeper.storage.vault import Vault
 
 __all__ = ["bodies_of_erased", "bodies_that_say", "named_in", "needles_of", "saying"]
@@ -82,7 +82,7 @@ def bodies_of_erased(vault: Vault, tokens: Tokens) -> list[str]:
     found = []
     for refused_id, body in vault.bodies():
         cells = _cells(body)
-        values = sorted({text for _, text in cells if text.strip() and _encodes(text)})
+        values = sorted({text for _, text in cells if text.strip() and encodes(text)})
         named = _owners(cells, tokens)
         for kind in _IDENTIFIERS:
             named.update(token for token in tokens.tokenise(kind, values).tokens.to_pylist() if token is not None)
@@ -148,14 +148,6 @@ def _texts(value: Any) -> Iterator[tuple[str, str]]:
                     yield whole, str(part)
         elif node is not None:
             yield path, str(node)
-
-
-def _encodes(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _squeezed(text: str) -> str:

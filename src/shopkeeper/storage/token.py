@@ -17,7 +17,7 @@ from shopkeeper.base.errors import DataError, UsageError
 from shopkeeper.storage.keys import Key
 from shopkeeper.storage.token_chain import DIGEST, Chain, decoded, encoded
 
-__all__ = ["KINDS", "Tokenised", "Tokens", "mask", "normalise"]
+__all__ = ["KINDS", "Tokenised", "Tokens", "encodes", "mask", "normalise"]
 
 KINDS = {
     "phone": "ph",
@@ -294,7 +294,7 @@ def normalise(kind: str, raw: str, country: str) -> str:
         normal = text if kind == "text" else " ".join(text.split())
     else:
         normal = text if len(text.encode("utf-8", "replace")) <= _LONGEST and text.isprintable() else None
-    if not normal or not _encodes(normal):
+    if not normal or not encodes(normal):
         # Raised here, away from any other error: those of the libraries quote the raw value.
         raise DataError(f"'{mask(kind, raw)}' is no {kind}", next_step="shopkeeper refused list")
     return normal
@@ -351,7 +351,8 @@ def _email(text: str) -> str | None:
         return None
 
 
-def _encodes(text: str) -> bool:
+def encodes(text: str) -> bool:
+    """Says whether a text can be written: half a character cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -178,7 +178,7 @@ class _Link:
 
 
 class _Blocks(threading.local):
-    """The blocks that a mode is made of, both ways; each thread has its own, since a context bears one caller at a time.
+    """The blocks that a mode is made of, both ways; each thread has its own, as a context bears one caller at a time.
 
     Args:
         secret: 32 bytes.

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,24 @@ class Database:
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that knows ON CONFLICT, in this database's dialect."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def empty_pages(self, tables: Iterable[Table], *, anew: bool = False) -> None:
+        """Leaves no byte of what was removed in SQLite's file and the log beside it.
+
+        Args:
+            tables: Whose space a PostgreSQL server may use again when it sees fit.
+            anew: Whether the server writes them anew at once, and locks each meanwhile.
+        """
+        with translated(self.place), self.engine.connect() as connection:
+            raw = connection.execution_options(isolation_level="AUTOCOMMIT")
+            if not self.is_sqlite:
+                for name in dict.fromkeys(table.name for table in tables):
+                    raw.exec_driver_sql(f"VACUUM {'FULL ' if anew else ''}{name}")
+                return
+            driver = connection.connection.driver_connection
+            if driver is not None:
+                driver.execute("VACUUM")
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def close(self) -> None:
         """Closes every connection."""

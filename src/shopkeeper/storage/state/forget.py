@@ -8,7 +8,6 @@ from sqlalchemy import Update, delete, select, update
 
 from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.database import Database
-from shopkeeper.storage.state.failure import translated
 
 __all__ = ["close_requests", "forget_persons", "persons_known"]
 
@@ -35,7 +34,7 @@ def forget_persons(database: Database, person_ids: Sequence[str], *, but_request
             found[table.name] = connection.execute(delete(table).where(table.c.person_id.in_(person_ids))).rowcount
         if not but_requests:
             found["requests"] = connection.execute(_of(person_ids).values(_EMPTIED)).rowcount
-    _forget_pages(database)
+    database.empty_pages((*_REMOVED, tables.requests))
     return {name: rows for name, rows in found.items() if rows}
 
 
@@ -50,7 +49,7 @@ def close_requests(
         done = {"state": "done", "done_by": by, "done_at": now, "receipt": receipt}
         connection.execute(_of(person_ids).where(tables.requests.c.state == "open").values(done))
         connection.execute(_of(person_ids).values(_EMPTIED))
-    _forget_pages(database)
+    database.empty_pages((*_REMOVED, tables.requests))
 
 
 def _of(person_ids: Sequence[str]) -> Update:
@@ -65,18 +64,3 @@ def persons_known(database: Database) -> set[str]:
             named = select(table.c.person_id).where(table.c.person_id.is_not(None)).distinct()
             found.update(connection.scalars(named))
     return found
-
-
-def _forget_pages(database: Database) -> None:
-    """Writes the file anew and empties the log beside it; a PostgreSQL server reuses the space when it sees fit."""
-    with translated(database.place), database.engine.connect() as connection:
-        raw = connection.execution_options(isolation_level="AUTOCOMMIT")
-        if not database.is_sqlite:
-            names: Mapping[str, None] = dict.fromkeys(table.name for table in (*_REMOVED, tables.requests))
-            for name in names:
-                raw.exec_driver_sql(f"VACUUM {name}")
-            return
-        driver = connection.connection.driver_connection
-        if driver is not None:
-            driver.execute("VACUUM")
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

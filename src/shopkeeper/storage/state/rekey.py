@@ -15,7 +15,6 @@ from shopkeeper.storage.state import tables
 from shopkeeper.storage.state.audit import Audit, AuditRow
 from shopkeeper.storage.state.consents import ConsentChange
 from shopkeeper.storage.state.database import Database
-from shopkeeper.storage.state.failure import translated
 from shopkeeper.storage.state.flags import FlagChange
 
 __all__ = ["noted_key", "rekey_state", "tokens_in_map"]
@@ -78,7 +77,7 @@ def rekey_state(database: Database, rekeys: int, renaming: Renaming) -> tuple[Co
                 head = Audit(database).rewrite(connection, lambda rows: _audited(rows, renaming))
             note = database.insert(tables.map_marks).values(name=_NOTE, number=rekeys)
             connection.execute(note.on_conflict_do_update(index_elements=["name"], set_={"number": rekeys}))
-    _forget_pages(database)
+    database.empty_pages(tables.METADATA.sorted_tables, anew=True)
     return +counts, head
 
 
@@ -173,17 +172,3 @@ def _audited(rows: Sequence[AuditRow], renaming: Renaming) -> list[AuditRow]:
         replace(row, who=str(who), target=str(target), detail=detail)
         for row, who, target, detail in zip(rows, whos, targets, details, strict=True)
     ]
-
-
-def _forget_pages(database: Database) -> None:
-    """Writes the file anew and empties the log beside it; a PostgreSQL server has each table written anew."""
-    with translated(database.place), database.engine.connect() as connection:
-        raw = connection.execution_options(isolation_level="AUTOCOMMIT")
-        if not database.is_sqlite:
-            for table in tables.METADATA.sorted_tables:
-                raw.exec_driver_sql(f"VACUUM FULL {table.name}")
-            return
-        driver = connection.connection.driver_connection
-        if driver is not None:
-            driver.execute("VACUUM")
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
