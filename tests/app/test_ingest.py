@@ -223,13 +223,16 @@ def test_it_waits_until_it_is_time_or_enough_has_come(shop: Shop, log: SqliteLog
     assert _ids(shop) == ["id1", "id2", "id3", "id4"]
 
 
-def test_only_the_holder_of_the_lease_loads(shop: Shop, log: SqliteLog) -> None:
+def test_only_the_holder_of_the_lease_loads_until_it_ends(shop: Shop, log: SqliteLog) -> None:
     first, second = Loader(shop, log, NO_REST), Loader(shop, log, NO_REST)
     _send(shop, log, _track(1))
     first.step()
     _send(shop, log, _track(2))
     second.step()
     assert _ids(shop) == ["id1"]
+    first.close()
+    second.step()
+    assert _ids(shop) == ["id1", "id2"]
 
 
 def test_identifiers_of_events_are_known_by_their_tokens(shop: Shop, log: SqliteLog) -> None:

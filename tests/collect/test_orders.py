@@ -200,7 +200,8 @@ def test_a_refund_is_an_order_of_negative_lines_that_names_the_one_it_returns() 
             "number_too_large",
             "properties.products[0].price",
         ),
-        ({"products": [{"product_id": "P", "price": 1e20}]}, "wrong_type", "properties.products[0].price"),
+        ({"products": [{"product_id": "P", "price": 1e20}]}, "number_too_large", "properties.products[0].price"),
+        ({"products": [{"product_id": "P", "price": "dear"}]}, "wrong_type", "properties.products[0].price"),
         ({"ordered_at": "soon"}, "no_time", "properties.ordered_at"),
     ],
 )

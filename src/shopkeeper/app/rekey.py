@@ -190,7 +190,10 @@ def name_now(shop: Shop, ids: Sequence[str], *, rekeys_ago: int = 1) -> list[str
     keys = read_keys(shop.folder / "keys", os.environ).rekeys
     if not 0 <= rekeys_ago <= len(keys):
         raise UsageError(
-            f"the token key was changed {len(keys)} times, not {rekeys_ago}", next_step="name a smaller number"
+            f"the token key was changed {len(keys)} times, not {rekeys_ago}"
+            if keys
+            else "the token key was never changed: everybody is called what they were",
+            next_step=f"name a number up to {len(keys)}" if keys else None,
         )
     renaming = Renaming(Chain(keys[len(keys) - rekeys_ago :]), lambda _: ())
     return [str(name) for name in renaming.names(ids)]

@@ -55,6 +55,7 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
         live_lock(file),
         closing(LiveStore(file)) as live,
         closing(Seeder(shop)) as seeder,
+        closing(Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds))) as loader,
     ):
         live_reader = LiveReader(
             log,
@@ -63,7 +64,6 @@ def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> No
             lines_for(shop),
             barred=barred_by(shop),
         )
-        loader = Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds))
         turns = LiveTurns(shop, live_reader.keep_days)
         readers = Readers(
             [

@@ -285,14 +285,15 @@ def _line(product: Any, path: str) -> _Line | Fault:
         return "wrong_type", f"{path}.line_no", number
     read = {name: amount(product.get(name)) for name in _NUMBERS}
     for name, value in read.items():
-        if product.get(name) is not None and (reason := _number_fault(name, value)):
+        if product.get(name) is not None and (reason := _number_fault(name, value, product[name])):
             return reason, f"{path}.{name}", product[name]
     return _reckoned(product, product_id, number, read["quantity"] or Decimal(1), read, path)
 
 
-def _number_fault(name: str, value: Decimal | None) -> str | None:
+def _number_fault(name: str, value: Decimal | None, said: object) -> str | None:
     if value is None:
-        return "wrong_type"
+        is_number = isinstance(said, int | float) and not isinstance(said, bool)
+        return "number_too_large" if is_number else "wrong_type"
     if name in _DISCOUNTS and value < 0:
         return "negative"
     return "no_quantity" if name == "quantity" and not value else None
