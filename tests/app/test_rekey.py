@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from shopkeeper.app.consent import change_consent, gate_of, ledger_of, recipient_of
@@ -339,6 +341,8 @@ def test_an_old_copy_gets_the_new_tokens(world: World, shop: Shop, monkeypatch: 
         assert lookup(back, "phone", PHONE, by="t") == (MEMBER,)
         assert back.vault.reveal(phone) == f"+86{PHONE}"
         back.state.audit.verify()
+        (row,) = [each for each in back.state.audit.newest(limit=50) if each.who == "restore"]
+        assert (row.what, row.detail["is_restore"]) == ("token.rekey", True)
         assert everywhere._load(back, world.place / "in") == (0, 3, 2)
     monkeypatch.setenv(TOKEN_VARIABLE, keys[0])
     with open_shop(world.place / "back") as back, pytest.raises(StorageError, match="bring back the newest"):
@@ -352,6 +356,57 @@ def test_nothing_of_a_person_who_is_erased_afterwards_stays(world: World, shop: 
     assert everywhere.found_in(world.folder, phone) == set()
     with open_shop(world.folder) as again:
         assert everywhere._load(again, world.place / "in") == (0, 3, 2)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A shop that knows a phone, with a refused message in its log of somebody who was erased."""
+    with init(tmp_path / "small", {"chain.country": "CN", "engine.memory_limit": "500MB", "engine.threads": 1}) as shop:
+        token = shop.tokens.token("phone", PHONE)
+        fill(shop, "identifier", [{"kind": "phone", "token": token, "source": "app", "customer_id": "c"}])
+        shop.vault.put_many("phone", ["app|c"], [token], [f"+86{PHONE}"])
+        shop.vault.bar(tokens=[shop.tokens.token("phone", ANN_PHONE)])
+        with SqliteLog(shop.folder / LOG_FILE) as log:
+            send(shop, log, [{"type": "nonsense", "userId": ANN_PHONE, "messageId": "x1"}])
+        return shop.folder
+
+
+def test_nothing_is_begun_that_cannot_be_ended(small: Path, tmp_path: Path) -> None:
+    def refused(folder: Path, error: type[ShopkeeperError], match: str) -> None:
+        with pytest.raises(error, match=match):
+            rekey(folder, by="ann")
+        with open_shop(folder) as shop:
+            assert shop.tokens.token("phone", PHONE) == token
+
+    with open_shop(small) as shop:
+        token = shop.tokens.token("phone", PHONE)
+        notes = pa.table({"token": [token]})
+    shutil.copytree(small, tmp_path / "trial")
+    refused(tmp_path / "trial", ConflictError, "copy of another's")
+    for name, damage in (
+        ("vault.db", "UPDATE entry SET sealed = x'00'"),
+        ("log.db", "UPDATE batch SET body = substr(body, 1, 20)"),
+    ):
+        whole = (small / name).read_bytes()
+        with closing(sqlite3.connect(small / name)) as connection, connection:
+            connection.execute(damage)
+        refused(small, StorageError, "altered|damaged")
+        for beside in small.glob(f"{name}-*"):
+            beside.unlink()
+        (small / name).write_bytes(whole)
+    with open_shop(small) as shop:
+        shop.lake._catalog.create_table(("shop", "analyst_notes"), schema=notes.schema).append(notes)
+    refused(small, ConflictError, "none of the dictionary")
+    with open_shop(small) as shop:
+        shop.lake._catalog.drop_table(("shop", "analyst_notes"))
+    assert rekey(small, by="ann").changed["lake"] == {"identifier": 1, "refused": 1}
+
+
+def test_what_was_refused_of_who_was_erased_is_not_kept(small: Path) -> None:
+    rekey(small, by="ann")
+    with open_shop(small) as shop:
+        assert [*shop.vault.bodies()] == []
+        assert everywhere.ours(shop, "refused", "state, body_key") == [("erased", None)]
 
 
 def test_a_shop_behind_its_keys_is_not_used_and_catches_up(world: World, done: Rekeyed, tmp_path: Path) -> None:

@@ -51,6 +51,14 @@ def raws(taken: Taken) -> set[tuple[str, str]]:
     return {(each.kind, each.raw) for each in taken.personal}
 
 
+def test_the_sign_that_ends_a_text_elsewhere_is_another_one_here() -> None:
+    event = event_of(track("A\0b", anonymousId="c\0", messageId="m\0", properties={"k\0": ["v\0"], "\\u0000": 1}))
+    assert event.name == "A\ufffdb"
+    assert event.message_id == "m\ufffd"
+    assert event.anonymous_id == TOKENS.token("cookie", "c\ufffd")
+    assert event.properties == {"k\ufffd": ["v\ufffd"], "\\u0000": 1}
+
+
 def test_a_message_becomes_an_event_with_its_columns_filled() -> None:
     properties = {"product_id": "P1", "category": "Milk", "query": "milk", "value": 12.5, "store_id": 42}
     context = {"ip": "114.88.12.34", "sessionId": 1717, "app": {"name": "App"}, "consent": {"ads": False}}

@@ -131,6 +131,7 @@ def test_doubles_inside_a_file_are_counted(desk: Desk) -> None:
         ("A1,1.5,M1,S1,007,2024-01-05 10:00:00,2,9.50,0", "line_no", "not_a_whole_number", "1.9"),
         ("A1,1,M1,S1,007,2024-13-05,2,9.50,0", "ordered_at", "not_a_time", "2999-99-99"),
         ("A1,1,M1,S1,007,2024-01-05,two,9.50,0", "quantity", "not_a_number", "txx"),
+        ("A1,1,M1\0,S1,007,2024-01-05,2,9.50,0", None, "not_decoded", None),
         ("A1,1,M1,S1,007,2024-01-05,2,3e11,0", "net_amount", "number_too_large", "3x99"),
         ("A1,1,M1,S1,007,2024-01-05,2,9.50,-1", "product_discount", "negative", "-9"),
         ("A1,1,M1,S1,6.9E+12,2024-01-05,2,9.50,0", "product_id", "damaged_code", "6.9x+99"),

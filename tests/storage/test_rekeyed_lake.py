@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,8 +16,9 @@ from shopkeeper.storage.engine import DuckDBEngine
 from shopkeeper.storage.erase import state_after
 from shopkeeper.storage.keys import Key
 from shopkeeper.storage.lake import Lake
-from shopkeeper.storage.rekeyed_lake import rekey_table
+from shopkeeper.storage.rekeyed_lake import _is_renamed, _may_hold_text, check_writable, rekey_table
 from shopkeeper.storage.renaming import Renaming
+from shopkeeper.storage.scan import Scan
 from shopkeeper.storage.token import Tokens
 from shopkeeper.storage.token_chain import Chain
 from tests.storage.rows import filled
@@ -44,6 +46,30 @@ def rows_of(lake: Lake, table: str) -> list[dict[str, Any]]:
     """The rows as a foreign reader finds them, by the ids of their fields."""
     rows: list[dict[str, Any]] = lake.iceberg(table).scan().to_arrow().to_pylist()
     return rows
+
+
+def test_what_a_foreign_writer_wrote_is_renamed_or_refused(
+    lake: Lake, engine: DuckDBEngine, renaming: Renaming
+) -> None:
+    put(lake, engine, "customer", {"source": "app", "customer_id": OLD})
+    table = lake.iceberg("customer")
+    row = {"source": ["web"], "customer_id": [OLD]}
+    table.append(pa.table(row, schema=pa.schema([(name, pa.large_string(), False) for name in row])))
+    assert rekey_table(lake, "customer", renaming) == 2
+    assert [each["customer_id"] for each in rows_of(lake, "customer")] == [NEW, NEW]
+    odd = lake.folder("customer") / "odd.parquet"
+    for kind in (
+        pa.dictionary(pa.int32(), pa.string()),
+        pa.list_(pa.list_(pa.string())),
+        pa.struct([("a", pa.string())]),
+    ):
+        assert _may_hold_text(kind)
+        assert not _is_renamed(kind)
+    pq.write_table(pa.table({"customer_id": pa.array([OLD]).dictionary_encode()}), odd)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lake, "scan", lambda *_: Scan((str(odd),), {}))
+        with pytest.raises(ConflictError, match="of a type that is not renamed"):
+            check_writable(lake, "customer")
 
 
 def test_texts_lists_and_maps_are_renamed_and_all_else_is_as_it_was(

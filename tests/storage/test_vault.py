@@ -183,6 +183,10 @@ def test_tombstones_hold_through_a_rekey_and_are_read_with_its_key_only(tmp_path
     for others in ([], [Key(b"z" * 32)]):
         with pytest.raises(StorageError, match="under a token key that is not there"):
             Tombstones(file, keys.token, others).known(names)
+    torn = tmp_path / "torn"
+    torn.write_text("=ab", encoding="ascii")  # as a crash leaves the first line
+    Tombstones(torn, keys.token, [key]).add([new])
+    assert Tombstones(torn, keys.token, [key]).known([new]) == {new}
     fresh = tmp_path / "fresh"
     Tombstones(fresh, keys.token, [key]).add([new])
     assert Tombstones(fresh, keys.token, [key, Key(b"z" * 32)]).rekey() == 1

@@ -66,13 +66,8 @@ def _change(person_id: str, row: dict[str, object], event: Event, at: datetime) 
         who=f"key of {event.source}",
         occurred_at=event.occurred_at,
         recorded_at=at,
-        text_version=None if version is None else _plain(str(version)),
-        text_language=_plain(language) if isinstance(language, str) else None,
-        evidence={"event": event.name or ""} | ({"reason": _plain(reason)} if isinstance(reason, str) else {}),
-        message_id=_plain(event.message_id),
+        text_version=None if version is None else str(version),
+        text_language=language if isinstance(language, str) else None,
+        evidence={"event": event.name or ""} | ({"reason": reason} if isinstance(reason, str) else {}),
+        message_id=event.message_id,
     )
-
-
-def _plain(text: str) -> str:
-    """A text as every database takes it: PostgreSQL holds no NUL, and one event must not stop all consents."""
-    return text.replace("\0", "�")

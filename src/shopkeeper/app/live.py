@@ -64,13 +64,13 @@ class _Taken:
     def fail(self, one: Logged, error: Exception) -> None:
         self._set_aside(one.offset, int(one.event.received_at.timestamp()), error)
 
-    def fit(self, touches: Sequence[Touch]) -> Sequence[Touch]:
-        """Gives those of a record's touches that can be kept; another is set aside, and the record goes on."""
+    def joined(self, old: bytes | None, record: str, keep: Keep) -> bytes:
+        """Gives the state of a record with its touches; one that cannot be kept is set aside."""
+        touches = self.touches[record]
         try:
-            _ENCODE(touches)
+            return _joined(old, touches, keep)
         except Exception:  # noqa: BLE001 - told apart one by one
-            return [touch for touch in touches if self._fits(touch)]
-        return touches
+            return _joined(old, [touch for touch in touches if self._fits(touch)], keep)
 
     def _fits(self, touch: Touch) -> bool:
         try:
@@ -150,10 +150,7 @@ class LiveReader:
             taken = self._link(without_erased(logged, self._barred), received, through)
 
         def changed(old: Mapping[str, bytes]) -> dict[str, bytes]:
-            return {
-                record: _joined(old.get(record), taken.fit(found), self._keep)
-                for record, found in taken.touches.items()
-            }
+            return {record: taken.joined(old.get(record), record, self._keep) for record in taken.touches}
 
         along = Along(received, taken.words, taken.aside)
         self._store.apply(taken.tokens, changed, after=after, through=through, along=along)

@@ -19,7 +19,7 @@ from pathlib import Path
 from shopkeeper.app.event_log import LOG_FILE, reader_of
 from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.rekeyed_live import rekey_live
-from shopkeeper.app.safe_keep import READER
+from shopkeeper.app.safe_keep import READER, keep_safe
 from shopkeeper.app.serving import SERVING_FILE, refresh_serving
 from shopkeeper.app.shop import REKEYING, Shop, now
 from shopkeeper.base.clock import Clock, system_clock
@@ -27,7 +27,6 @@ from shopkeeper.base.errors import ConflictError, MissingError, UnavailableError
 from shopkeeper.base.ids import new_id
 from shopkeeper.base.settings import FILE_NAME
 from shopkeeper.collect.safe import open_vault
-from shopkeeper.collect.sealed import keep_sealed
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.keys import TOKEN_VARIABLE, Keys, add_token_key, read_keys
 from shopkeeper.storage.live_history import HISTORY_FILE
@@ -35,11 +34,12 @@ from shopkeeper.storage.log_file import WriterLock
 from shopkeeper.storage.parquet import sync_file, sync_folder
 from shopkeeper.storage.rekeyed_file import noted_rekeys
 from shopkeeper.storage.rekeyed_lake import check_writable, rekey_table
-from shopkeeper.storage.rekeyed_log import rekey_log
-from shopkeeper.storage.rekeyed_vault import rekey_vault, tokens_in_vault
+from shopkeeper.storage.rekeyed_log import check_log, rekey_log
+from shopkeeper.storage.rekeyed_vault import check_vault, rekey_vault, tokens_in_vault
 from shopkeeper.storage.renaming import Known, Renaming
 from shopkeeper.storage.shop_lock import ShopLock
 from shopkeeper.storage.state.rekey import rekey_state, tokens_in_map
+from shopkeeper.storage.token import Tokens
 from shopkeeper.storage.token_chain import Chain
 from shopkeeper.storage.tombstones import Tombstones
 
@@ -142,7 +142,8 @@ def rekey(
         What was changed where.
 
     Raises:
-        ConflictError: Somebody uses the shop, or a table has deletes of a foreign writer; nothing was changed.
+        ConflictError: Somebody uses the shop, or a table cannot be written anew; nothing was changed.
+        StorageError: Something of it is damaged; nothing was changed where it could be seen before.
         UsageError: The keys stand in the environment, and there is no new one among them; nothing was changed.
         UnavailableError: There is not enough room on the disk; nothing was changed.
         MissingError, ForbiddenError: The keys cannot be read.
@@ -219,6 +220,9 @@ def _begin(shop: Shop, by: str) -> _Begun:
     for name in shop.lake.tables():
         check_writable(shop.lake, name)
     _drain(shop, keys, since)
+    if (shop.folder / LOG_FILE).exists():
+        check_log(shop.folder / LOG_FILE)
+    check_vault(shop.folder / VAULT_FILE, shop.sealing)
     begun = _Begun(since, now(shop).isoformat(), by, shop.state.audit.head())
     file = shop.folder / REKEYING
     beside = file.with_name(f"{REKEYING}.new")
@@ -238,10 +242,11 @@ def _drain(shop: Shop, keys: Keys, since: int) -> None:
     """Puts what the log holds sealed into the vault, which then knows every token in a text."""
     if not (shop.folder / LOG_FILE).exists():
         return
+    tokens = Tokens(keys.token, shop.settings.chain.country, keys.rekeys[:since])
     with reader_of(shop) as log, closing(open_vault(shop.folder, _keys_then(keys, since))) as vault:
         position = shop.state.positions.of(READER)
         while batches := log.read(position, _BATCHES_AT_ONCE):
-            keep_sealed(vault, shop.lake, shop.duckdb, shop.sealing, batches)
+            keep_safe(shop, batches, vault, lambda: tokens)
             position = batches[-1].position
             shop.state.positions.move(READER, position)
 

@@ -1,9 +1,11 @@
 """A copy from before a rekey, taken through it while it is restored, so that old copies are of use."""
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from shopkeeper.base.clock import system_clock
 from shopkeeper.base.errors import MissingError, UsageError
 from shopkeeper.storage.keys import Keys, read_keys
 from shopkeeper.storage.lake import Lake
@@ -49,9 +51,19 @@ class Behind:
         rekey_vault(vault, len(self.keys.rekeys), renaming, Sealing(self.keys.vault))
 
     def catch_up_state(self, state: State) -> None:
-        """Gives the state the tokens of now."""
-        renaming = Renaming(self._chain, lambda texts: tokens_in_map(state.database, texts))
-        rekey_state(state.database, len(self.keys.rekeys), renaming)
+        """Gives the state the tokens of now, and has the audit log say so, since its rows are chained anew."""
+        chain = self._chain
+        turned = Renaming(chain, lambda _: ())
+        with tokens_in_vault(self.folder / _VAULT) as in_vault:  # which has them of now already
+
+            def known(texts: Collection[str]) -> Collection[str]:
+                new = dict(zip(turned.names(texts), texts, strict=True))
+                return {*tokens_in_map(state.database, texts), *(new[each] for each in in_vault([*map(str, new)]))}
+
+            changed, head = rekey_state(state.database, len(self.keys.rekeys), Renaming(chain, known))
+        if head is not None:
+            detail = {"changed": {"state": dict(changed)}, "audit_head": list(head), "is_restore": True}
+            state.audit.append("restore", "token.rekey", chain.ids[-1], now=system_clock(), detail=detail)
 
 
 def behind_of(folder: Path) -> Behind | None:

@@ -30,6 +30,7 @@ MOST_BYTES = 32 * 1024
 _OUTSIDE = frozenset({"sentAt", "receivedAt", "writeKey", "_metadata"})  # these differ when a client sends it again
 _TYPES = frozenset({"track", "page", "screen", "identify", "group", "alias"})
 _MADE_UP = re.compile(r"[a-z\-]{0,20}(?:[0-9]{13}-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_NUL = b"\\u0000"
 _READ = ("event", "name", "category", "properties", "traits", "context")
 _LONGEST_NAME = 200
 _MEMBERS = ("member_no", "phone", "unionid", "openid", "email")
@@ -91,6 +92,9 @@ class Desk:
             raise RefusedError("not_an_object", "", message)
         content = {key: value for key, value in message.items() if key not in _OUTSIDE}
         payload = _payload(content)
+        if _NUL in payload:
+            message = _without_nul(message)
+            payload = _payload({key: value for key, value in message.items() if key not in _OUTSIDE})
         if len(payload) > MOST_BYTES:
             raise RefusedError("too_large")
         kind = message.get("type")
@@ -253,6 +257,15 @@ class Desk:
         if known is not None:
             return known.name
         return written if written in self._door.plan.events else _masked(written)
+
+
+def _without_nul(node: Any) -> Any:
+    """A value without the sign that ends a text in many a database, and is one of those that nobody reads anyhow."""
+    if isinstance(node, str):
+        return node.replace("\0", "\ufffd")
+    if isinstance(node, dict):
+        return {_without_nul(key): _without_nul(value) for key, value in node.items()}
+    return [_without_nul(value) for value in node] if isinstance(node, list) else node
 
 
 def _payload(content: dict[str, Any]) -> bytes:

@@ -190,7 +190,7 @@ class Judge:
         ]
         plain = self._plain_headers(places)
         if plain:
-            undecoded = " OR ".join(f"contains(c{places[header]}, chr(65533))" for header in plain)
+            undecoded = " OR ".join(f"regexp_matches(c{places[header]}, '[\\x00\\x{{FFFD}}]')" for header in plain)
             found.insert(0, _fault(f"({undecoded})", "", "not_decoded", plain[0]))
             first = f"coalesce({', '.join(f'c{places[header]}' for header in plain)})"
             found.insert(0, _fault(f"regexp_full_match(lower(trim({first})), '{_TOTAL}')", "", "total_line", plain[0]))

@@ -72,7 +72,8 @@ def rekey_file(file: Path, rekeys: int, change: Change) -> int:
                 connection.execute("INSERT OR REPLACE INTO token_key VALUES (1, ?)", (rekeys,))
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK")
             raise
         # Also where a rekey was killed behind its commit: pages of before may be left.
         connection.execute("VACUUM")

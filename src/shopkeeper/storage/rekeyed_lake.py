@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from shopkeeper.base.errors import ConflictError
+from shopkeeper.base.errors import ConflictError, MissingError
 from shopkeeper.schema.table import Column, Privacy
+from shopkeeper.storage.catalog import translated
 from shopkeeper.storage.erase import follows, forget_states, remove_files
 from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.parquet import publish, staging
@@ -21,6 +22,8 @@ __all__ = ["check_writable", "rekey_table"]
 
 _NOTE: Final = "shopkeeper.token_key"
 _LIKELY: Final = "[a-z]_[A-Za-z0-9_-]{24}"
+_LOOKS: Final = frozenset({("event", "identifiers"), ("quality_check", "sample")})
+"""Where whatever looks like a token is taken for one, known or not; what a check quotes is made anew by the next."""
 _BY_NAME: Final = frozenset({"customer_id", "referrer_customer_id", "person_id", "unit", "refused_id"})
 
 _Renamed = Callable[[Sequence[Any]], Sequence[Any]]
@@ -30,9 +33,35 @@ def check_writable(lake: Lake, name: str) -> None:
     """Sees that the files of a table can be put in the place of others.
 
     Raises:
-        ConflictError: A foreign writer left deletes beside them.
+        ConflictError: It is none of the dictionary, a foreign writer left deletes beside the files or texts of a type
+            that nobody here writes, or they are not of this lake.
+        StorageError: One cannot be read.
     """
-    if lake.scan(name).rows is not None:
+    try:
+        lake.declared(name)
+    except MissingError as error:
+        raise ConflictError(
+            f"table {name} is none of the dictionary, so nobody knows where it holds tokens",
+            next_step=f"move {name} out of the namespace, then do the same again",
+        ) from error
+    scan, home = lake.scan(name), lake.location.resolve()
+    for path in map(Path, scan.files):
+        if not path.resolve().is_relative_to(home):
+            raise ConflictError(
+                f"files of table {name} are not in the lake of this shop: the folder is a copy of another's",
+                place=str(path),
+                next_step="copy a shop with shopkeeper backup and restore",
+            )
+        with translated(str(path)):
+            schema = pq.read_schema(path)
+        odd = [field.name for field in schema if _may_hold_text(field.type) and not _is_renamed(field.type)]
+        if odd:
+            raise ConflictError(
+                f"column {odd[0]} of table {name} is of a type that is not renamed, {schema.field(odd[0]).type}",
+                place=str(path),
+                next_step="let who wrote it write text",
+            )
+    if scan.rows is not None:
         raise ConflictError(
             f"table {name} has deletes of a foreign writer", next_step=f"let that writer rewrite the files of {name}"
         )
@@ -56,10 +85,10 @@ def rekey_table(lake: Lake, name: str, renaming: Renaming) -> int:
     key, rows = renaming.chain.ids[-1], 0
     if present.properties.get(_NOTE) != key:
         old, new = set[str](), list[str]()
-        hows = {column.name: how for column in lake.declared(name).columns if (how := _how(column, name, renaming))}
+        hows = {column.name: _how(column, name, renaming) for column in lake.declared(name).columns}
         for path in lake.scan(name).files:
             with staging(lake.folder(name)) as place:
-                made = _rewritten(Path(path), place / "rows.parquet", hows)
+                made = _rewritten(Path(path), place / "rows.parquet", hows, renaming.texts)
                 if made:
                     rows += made
                     old.add(path)
@@ -72,13 +101,13 @@ def rekey_table(lake: Lake, name: str, renaming: Renaming) -> int:
     return rows
 
 
-def _how(column: Column, table: str, renaming: Renaming) -> _Renamed | None:
+def _how(column: Column, table: str, renaming: Renaming) -> _Renamed:
     """How the texts of a column are renamed."""
     if column.name == "message_id":
         return renaming.messages
     if (table, column.name) == ("event", "payload_hash"):
         return lambda texts: [_content(text, renaming) for text in texts]
-    if (table, column.name) == ("event", "identifiers"):
+    if (table, column.name) in _LOOKS:
         return lambda texts: renaming.texts(texts, None)
     is_name = column.privacy is Privacy.TOKEN or column.name in _BY_NAME
     return renaming.names if is_name else renaming.texts
@@ -88,14 +117,21 @@ def _content(text: str | None, renaming: Renaming) -> str | None:
     return renaming.chain.content(bytes.fromhex(text)).hex() if text else text
 
 
-def _rewritten(path: Path, target: Path, hows: dict[str, _Renamed]) -> int:
-    """Writes a file anew where anything in it is renamed, and says how many rows it has then; else 0."""
+def _rewritten(path: Path, target: Path, hows: dict[str, _Renamed], others: _Renamed) -> int:
+    """Writes a file anew where anything in it is renamed, and says how many rows it has then; else 0.
+
+    Args:
+        path: The file.
+        target: Where it is written.
+        hows: How columns are renamed.
+        others: How those are that the dictionary does not have.
+    """
     with pq.ParquetFile(path) as file:
         schema, writer, waiting = file.schema_arrow, None, []
         try:
             for group in range(file.num_row_groups):
                 rows = file.read_row_group(group)
-                new = _renamed(rows, hows)
+                new = _renamed(rows, hows, others)
                 if writer is None and new is None:
                     waiting.append(group)  # perhaps the whole file stays as it is
                     continue
@@ -112,13 +148,13 @@ def _rewritten(path: Path, target: Path, hows: dict[str, _Renamed]) -> int:
         return file.metadata.num_rows if writer is not None else 0
 
 
-def _renamed(rows: pa.Table, hows: dict[str, _Renamed]) -> pa.Table | None:
+def _renamed(rows: pa.Table, hows: dict[str, _Renamed], others: _Renamed) -> pa.Table | None:
     """The rows with other names in them; None where nothing is renamed."""
     changed = False
     for place, field in enumerate(rows.schema):
-        how = hows.get(field.name)
-        if how is None or not rows.num_rows:
+        if not rows.num_rows:
             continue
+        how = hows.get(field.name) or others
         before = rows.column(place)
         after = _renamed_column(before.combine_chunks(), field.type, how, is_hash=field.name == "payload_hash")
         if after is not None:
@@ -129,17 +165,17 @@ def _renamed(rows: pa.Table, hows: dict[str, _Renamed]) -> pa.Table | None:
 def _renamed_column(column: Any, kind: pa.DataType, how: _Renamed, *, is_hash: bool) -> pa.Array | None:
     if isinstance(column, pa.ChunkedArray):
         column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], kind)
-    if pa.types.is_string(kind):
+    if _is_text(kind):
         encoded = column.dictionary_encode()
         if not is_hash and not _is_likely(encoded.dictionary):
             return None
         before = encoded.dictionary.to_pylist()
         after = list(how(before))
         return None if after == before else pa.array(after, kind).take(encoded.indices)
-    if pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
+    if _is_list(kind) and _is_text(kind.value_type):
         parts = [column.values]
     elif pa.types.is_map(kind):
-        parts = [each for each in (column.keys, column.items) if pa.types.is_string(each.type)]
+        parts = [each for each in (column.keys, column.items) if _is_text(each.type)]
     else:
         return None
     if not any(_is_likely(part) for part in parts):
@@ -148,6 +184,29 @@ def _renamed_column(column: Any, kind: pa.DataType, how: _Renamed, *, is_hash: b
     texts = list({text for value in before for text in _flat(value) if isinstance(text, str)})
     new = dict(zip(texts, how(texts), strict=True))
     return pa.array([_put(value, new) for value in before], kind)
+
+
+def _may_hold_text(kind: pa.DataType) -> bool:
+    inner = [kind.field(place).type for place in range(kind.num_fields)]
+    if pa.types.is_dictionary(kind):
+        inner = [kind.value_type]
+    return "string" in str(kind) or "utf8" in str(kind) or any(map(_may_hold_text, inner))
+
+
+def _is_renamed(kind: pa.DataType) -> bool:
+    if _is_list(kind):
+        return _is_text(kind.value_type)
+    if pa.types.is_map(kind):
+        return all(_is_text(each) or not _may_hold_text(each) for each in (kind.key_type, kind.item_type))
+    return _is_text(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def _is_likely(texts: pa.Array) -> bool:

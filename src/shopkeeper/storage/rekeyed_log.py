@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +13,9 @@ from shopkeeper.storage.log_row import renamed, unpacked
 from shopkeeper.storage.log_seen import id_of
 from shopkeeper.storage.rekeyed_file import rekey_file, rewrite_table
 from shopkeeper.storage.renaming import Renaming
+from shopkeeper.storage.state.failure import translated
 
-__all__ = ["rekey_log"]
+__all__ = ["check_log", "rekey_log"]
 
 _CONTENT: Final = 8
 _BATCHES_AT_ONCE: Final = 200
@@ -30,6 +32,20 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 _NAMED = msgspec.json.Decoder(_Named)
+
+
+def check_log(file: Path) -> None:
+    """Sees that every batch of a log can be read.
+
+    Raises:
+        StorageError: One is damaged.
+    """
+    asked = f"{file.resolve().as_uri()}?mode=ro"
+    with translated(str(file)), closing(sqlite3.connect(asked, uri=True)) as connection:
+        for position, body in connection.execute("SELECT * FROM batch"):
+            stored = unpacked(position, body, str(file)) if body else None
+            for entry in stored.entries if stored else ():
+                _NAMED.decode(entry.body)
 
 
 def rekey_log(file: Path, rekeys: int, renaming: Renaming, older: Iterable[tuple[str, str]]) -> int:

@@ -14,7 +14,7 @@ from shopkeeper.storage.sealing import Sealing
 from shopkeeper.storage.state.failure import translated
 from shopkeeper.storage.vault import bound
 
-__all__ = ["rekey_vault", "tokens_in_vault"]
+__all__ = ["check_vault", "rekey_vault", "tokens_in_vault"]
 
 _NONCE: Final = 12
 _ENTRIES = (
@@ -36,6 +36,24 @@ def tokens_in_vault(file: Path) -> Iterator[Known]:
             return [text for (text,) in connection.execute(_ASKED, (json.dumps(list(texts)),))]
 
         yield known
+
+
+def check_vault(file: Path, sealing: Sealing) -> None:
+    """Sees that everything in a vault opens.
+
+    Raises:
+        StorageError: A value was altered.
+        MissingError: The vault key that wraps one is gone.
+    """
+    asked = f"{file.resolve().as_uri()}?mode=ro"
+    with translated(str(file)), closing(sqlite3.connect(asked, uri=True)) as connection:
+        for _, mark, key_id, wrapped in connection.execute("SELECT * FROM subject"):
+            sealing.unwrap(key_id, wrapped, mark)
+        for token, _, kind, sealed, mark, key_id, wrapped in connection.execute(_ENTRIES):
+            Sealing.open(sealing.unwrap(key_id, wrapped, mark), sealed, bound(kind, token, mark))
+        for refused_id, _, key_id, wrapped, sealed in connection.execute("SELECT * FROM body"):
+            owner = f"body|{refused_id}".encode()
+            Sealing.open(sealing.unwrap(key_id, wrapped, owner), sealed, owner)
 
 
 def rekey_vault(file: Path, rekeys: int, renaming: Renaming, sealing: Sealing) -> int:

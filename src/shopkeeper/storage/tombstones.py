@@ -98,10 +98,10 @@ class Tombstones:
             with self._file.open("rb") as stream:
                 stream.seek(self._read_up_to)
                 added = stream.read()
-            if not self._read_up_to:
-                self._turned = self._chain.part(0, 0) if added else self._chain
             # A line that a crash cut short has no end; it was never acknowledged.
             whole = added[: added.rfind(b"\n") + 1]
+            if not self._read_up_to:
+                self._turned = self._chain.part(0, 0) if whole else self._chain
             for line in whole.decode("ascii").splitlines():
                 self._take(line)
             self._read_up_to += len(whole)

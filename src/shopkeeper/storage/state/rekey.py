@@ -17,7 +17,7 @@ from shopkeeper.storage.state.consents import ConsentChange
 from shopkeeper.storage.state.database import Database
 from shopkeeper.storage.state.flags import FlagChange
 
-__all__ = ["noted_key", "rekey_state", "tokens_in_map"]
+__all__ = ["rekey_state", "tokens_in_map"]
 
 _NOTE: Final = "token_key"
 _ROWS_AT_ONCE: Final = 5_000
@@ -42,12 +42,6 @@ def tokens_in_map(database: Database, texts: Collection[str]) -> list[str]:
         for start in range(0, len(given), _ASKED_AT_ONCE):
             found += connection.scalars(select(token).where(token.in_(given[start : start + _ASKED_AT_ONCE])))
     return found
-
-
-def noted_key(database: Database) -> int:
-    """How many rekeys the store was taken through, as it notes it."""
-    with database.read() as connection:
-        return _noted(connection)
 
 
 def rekey_state(database: Database, rekeys: int, renaming: Renaming) -> tuple[Counter[str], tuple[int, str] | None]:
