@@ -382,7 +382,7 @@ def test_nothing_is_begun_that_cannot_be_ended(small: Path, tmp_path: Path) -> N
         token = shop.tokens.token("phone", PHONE)
         notes = pa.table({"token": [token]})
     shutil.copytree(small, tmp_path / "trial")
-    refused(tmp_path / "trial", ConflictError, "copy of another's")
+    refused(tmp_path / "trial", StorageError, "was copied or moved")
     for name, damage in (
         ("vault.db", "UPDATE entry SET sealed = x'00'"),
         ("log.db", "UPDATE batch SET body = substr(body, 1, 20)"),

@@ -266,6 +266,18 @@ def test_a_replace_of_what_moved_on_is_refused(lake: Lake, engine: DuckDBEngine)
 # A process that is killed
 
 
+def test_a_copied_folder_does_not_touch_the_files_of_the_original(lake: Lake, tmp_path: Path) -> None:
+    lake.ensure("product")
+    shutil.copytree(lake.location, tmp_path / "copy")
+    with closing(Lake(tmp_path / "copy")) as copied:
+        for used in (copied.snapshot, copied.ensure, copied.scan):
+            with pytest.raises(StorageError, match="copied or moved"):
+                used("product")
+    (tmp_path / "by another name").symlink_to(lake.location)
+    with closing(Lake(tmp_path / "by another name")) as linked:
+        assert linked.ensure("product").name() == lake.ensure("product").name()
+
+
 @pytest.mark.parametrize("point", ["staged", "published", "manifests written", "metadata written"])
 def test_a_process_killed_in_a_write_leaves_the_table_as_it_was(lake: Lake, engine: DuckDBEngine, point: str) -> None:
     put(lake, engine, "a")

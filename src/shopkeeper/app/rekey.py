@@ -19,7 +19,7 @@ from pathlib import Path
 from shopkeeper.app.event_log import LOG_FILE, reader_of
 from shopkeeper.app.live import LIVE_FILE
 from shopkeeper.app.rekeyed_live import rekey_live
-from shopkeeper.app.safe_keep import READER, keep_safe
+from shopkeeper.app.safe_keep import READER
 from shopkeeper.app.serving import SERVING_FILE, refresh_serving
 from shopkeeper.app.shop import REKEYING, Shop, now
 from shopkeeper.base.clock import Clock, system_clock
@@ -27,6 +27,8 @@ from shopkeeper.base.errors import ConflictError, MissingError, UnavailableError
 from shopkeeper.base.ids import new_id
 from shopkeeper.base.settings import FILE_NAME
 from shopkeeper.collect.safe import open_vault
+from shopkeeper.collect.sealed import keep_sealed
+from shopkeeper.privacy.body import named_in
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.keys import TOKEN_VARIABLE, Keys, add_token_key, read_keys
 from shopkeeper.storage.live_history import HISTORY_FILE
@@ -246,7 +248,7 @@ def _drain(shop: Shop, keys: Keys, since: int) -> None:
     with reader_of(shop) as log, closing(open_vault(shop.folder, _keys_then(keys, since))) as vault:
         position = shop.state.positions.of(READER)
         while batches := log.read(position, _BATCHES_AT_ONCE):
-            keep_safe(shop, batches, vault, lambda: tokens)
+            keep_sealed(vault, shop.lake, shop.duckdb, shop.sealing, batches, lambda body: named_in(body, tokens))
             position = batches[-1].position
             shop.state.positions.move(READER, position)
 

@@ -129,7 +129,7 @@ def keep_sealed(
     engine: DuckDBEngine,
     sealing: Sealing,
     batches: Sequence[Stored],
-    of_erased: Callable[[Sequence[Body]], Collection[str]] = lambda _: (),
+    named: Callable[[bytes], set[str]] = lambda _: set(),
 ) -> Kept:
     """Puts what batches of the log hold sealed into the vault, and their refusals into the table `refused`.
 
@@ -139,8 +139,8 @@ def keep_sealed(
         engine: Says which rows are there already.
         sealing: The shop's vault keys.
         batches: Batches of the log; the same may come again.
-        of_erased: Gives the ids of those refused messages that are somebody's who was erased: only that they came is
-            noted.
+        named: Gives the tokens of whom a refused message names, and is asked once somebody was erased: of a message
+            that names one of them only that it came is noted.
 
     Raises:
         StorageError: One was altered.
@@ -152,7 +152,7 @@ def keep_sealed(
         contents = open_sealed(batch.sealed, sealing)
         for subject, kind, token, raw in contents.personal:
             by_kind[kind][subject, token] = raw
-        gone.update(of_erased(contents.bodies))
+        gone |= _of_erased(vault, contents.bodies, named)
         bodies += vault.keep_bodies((each for each in contents.bodies if each[0] not in gone), now=_received(batch))
     values = erased = 0
     for kind, rows in by_kind.items():
@@ -163,6 +163,15 @@ def keep_sealed(
     if listed:
         added = add_refused(lake, engine, pa.Table.from_pylist(listed, schema=REFUSED_SCHEMA), {})
     return Kept(values, erased, bodies, added)
+
+
+def _of_erased(vault: Vault, bodies: Sequence[Body], named: Callable[[bytes], set[str]]) -> set[str]:
+    """The ids of the refused messages of who was erased and sent again."""
+    if not bodies or not vault.tombstones:
+        return set()
+    found = {refused_id: named(body) for refused_id, body in bodies}
+    gone = vault.tombstoned(tokens=set().union(*found.values()))
+    return {refused_id for refused_id, tokens in found.items() if not tokens.isdisjoint(gone)}
 
 
 def _rows(batch: Stored, gone: Collection[str]) -> list[dict[str, object]]:

@@ -383,9 +383,24 @@ class Lake:
         self.declared(name)
         with translated(f"table {name}"):
             try:
-                return self._catalog.load_table(f"{NAMESPACE}.{name}")
+                found = self._catalog.load_table(f"{NAMESPACE}.{name}")
             except NoSuchTableError:
                 return None
+        self._refuse_other_home(name, found.location())
+        return found
+
+    def _refuse_other_home(self, name: str, location: str) -> None:
+        """A lake's files are known by their whole paths, so a copied folder would change those of the original."""
+        home = f"file://{self.location / NAMESPACE / name}"
+        if location == home or not location.startswith("file:"):
+            return
+        place = Path(local_path(location))
+        if place.resolve() != (self.location / NAMESPACE / name).resolve():
+            raise StorageError(
+                f"table {name} is kept in another folder: this one was copied or moved",
+                place=str(place),
+                next_step="move it back, or copy a shop with shopkeeper backup and restore",
+            )
 
 
 def _data_files(transaction: Any, table: IcebergTable, files: Sequence[str]) -> list[DataFile]:

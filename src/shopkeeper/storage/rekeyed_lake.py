@@ -33,9 +33,9 @@ def check_writable(lake: Lake, name: str) -> None:
     """Sees that the files of a table can be put in the place of others.
 
     Raises:
-        ConflictError: It is none of the dictionary, a foreign writer left deletes beside the files or texts of a type
-            that nobody here writes, or they are not of this lake.
-        StorageError: One cannot be read.
+        ConflictError: It is none of the dictionary, or a foreign writer left deletes beside the files, or texts of a
+            type that nobody here writes.
+        StorageError: One cannot be read, or is of another folder.
     """
     try:
         lake.declared(name)
@@ -44,14 +44,8 @@ def check_writable(lake: Lake, name: str) -> None:
             f"table {name} is none of the dictionary, so nobody knows where it holds tokens",
             next_step=f"move {name} out of the namespace, then do the same again",
         ) from error
-    scan, home = lake.scan(name), lake.location.resolve()
+    scan = lake.scan(name)
     for path in map(Path, scan.files):
-        if not path.resolve().is_relative_to(home):
-            raise ConflictError(
-                f"files of table {name} are not in the lake of this shop: the folder is a copy of another's",
-                place=str(path),
-                next_step="copy a shop with shopkeeper backup and restore",
-            )
         with translated(str(path)):
             schema = pq.read_schema(path)
         odd = [field.name for field in schema if _may_hold_text(field.type) and not _is_renamed(field.type)]
