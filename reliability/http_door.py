@@ -78,7 +78,7 @@ class HttpDoor:
         return answer
 
     def kill(self) -> None:
-        """Kills some of its processes with -9: the web process, the one that writes the log, the worker, or several."""
+        """Kills some of its processes with -9: the web process, the one of the log, worker, loader, or several."""
         found = self.parts()
         names = sorted(found)
         for name in self._chance.sample(names, self._chance.randint(min(1, len(names)), len(names))):

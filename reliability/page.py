@@ -92,10 +92,10 @@ bound, and must pass the bar.
     "http_kills": (
         "Killed, behind HTTP",
         """
-The whole service as `shopkeeper serve` runs it. Of the web process, the process that writes the log, the worker and
-their parent some are ended by `kill -9` at random moments while four senders post batches to `/v1/batch` and send again
-what had no answer. Everything answered 200 must be in the log, once. The control takes no answer for an answer, and
-must lose.
+The whole service as `shopkeeper serve` runs it. Of the web process, the process that writes the log, the worker, the
+loader and their parent some are ended by `kill -9` at random moments while four senders post batches to `/v1/batch` and
+send again what had no answer. Everything answered 200 must be in the log, once. The control takes no answer for an
+answer, and must lose.
 """,
     ),
     "http_poison": (

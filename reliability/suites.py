@@ -193,7 +193,7 @@ def _api() -> Figures:
 def _http_kills() -> Figures:
     with _served() as door:
         found = killed(door, kills=_KILLS, seed=_SEED)
-        parts = {part: door.killed.count(part) for part in ("web", "log", "worker", "serve")}
+        parts = {part: door.killed.count(part) for part in ("web", "log", "worker", "loader", "serve")}
     with _served(trusting=True) as door:
         control = killed(door, kills=_KILLS // 8, seed=_SEED)
     return {

@@ -26,7 +26,7 @@ def _sends(service: Running, number: int) -> bool:
 
 def test_no_part_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
     with running(tmp_path / "shop", ends=-signal.SIGKILL) as service:
-        _wait(lambda: set(parts(service.folder)) == {"log", "web", "worker"})
+        _wait(lambda: set(parts(service.folder)) == {"log", "web", "worker", "loader"})
         service.process.kill()
         _wait(lambda: parts(service.folder) == {})
     assert parts(tmp_path / "shop") == {}

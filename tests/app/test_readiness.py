@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -25,19 +26,20 @@ def _goes_by(shop: Shop, seconds: float) -> None:
     shop.clock = lambda: at
 
 
-def test_a_worker_is_ready_as_long_as_its_heart_beats(shop: Shop) -> None:
-    assert readiness(shop, ["worker"]) == {"worker": "no_heartbeat"}
-    heartbeat = Heartbeat(shop, "worker")
+@pytest.mark.parametrize("part", ["worker", "loader"])
+def test_a_half_of_the_worker_is_ready_while_its_heart_beats(shop: Shop, part: Literal["worker", "loader"]) -> None:
+    assert readiness(shop, [part]) == {part: "no_heartbeat"}
+    heartbeat = Heartbeat(shop, part)
     heartbeat.beat()
-    assert readiness(shop, ["worker"]) == {"worker": "ok"}
+    assert readiness(shop, ["worker", "loader"]) == {"worker": "no_heartbeat", "loader": "no_heartbeat"} | {part: "ok"}
     _goes_by(shop, 29)
-    assert readiness(shop, ["worker"]) == {"worker": "ok"}
+    assert readiness(shop, [part]) == {part: "ok"}
     _goes_by(shop, 2)
-    assert readiness(shop, ["worker"]) == {"worker": "no_heartbeat"}
+    assert readiness(shop, [part]) == {part: "no_heartbeat"}
     heartbeat.beat()
-    assert readiness(shop, ["worker"]) == {"worker": "ok"}
+    assert readiness(shop, [part]) == {part: "ok"}
     heartbeat.end()
-    assert readiness(shop, ["worker"]) == {"worker": "no_heartbeat"}
+    assert readiness(shop, [part]) == {part: "no_heartbeat"}
 
 
 def test_a_worker_whose_reader_fails_again_and_again_is_not_ready(shop: Shop) -> None:
@@ -70,6 +72,7 @@ def test_each_thing_that_is_needed_is_named_and_only_what_is_asked_for_counts(sh
         "lake": "ok",
         "log": "UnavailableError",  # no process writes it
         "worker": "no_heartbeat",
+        "loader": "no_heartbeat",
         "disk": "ok",
     }
     assert readiness(shop, ["lake", "disk"]) == {"lake": "ok", "disk": "ok"}

@@ -82,6 +82,7 @@ CHANGES = {
     "vault rotate",
     "web",
     "worker",
+    "loader",
 }
 _PERSON = re.compile(r"\bfile:c\d\b|\bc[0-7]\b")
 """How a person of the shop of these tests is called: none but them bears such a name."""

@@ -87,7 +87,7 @@ def test_the_figures_tell_what_came_in_how_far_it_was_read_and_nothing_of_anybod
         assert found["shopkeeper_reader_failures", reader] == 0
     appends = [value for name, value in found.items() if name[0] == "shopkeeper_append_seconds_count"]
     assert sum(appends) == 8
-    for part in ("log", "worker"):
+    for part in ("log", "worker", "loader"):
         assert found["shopkeeper_part_resident_bytes", part] > 10 * 2**20
     processes = {name[1] for name in found if name[0] == "shopkeeper_web_resident_bytes"}
     assert processes == {"web 0"}
@@ -118,7 +118,7 @@ def test_without_the_process_that_writes_the_log_the_service_is_not_ready(servic
         answer = httpx.get(f"{service.url}/readyz", params=of, timeout=20)
         return answer.status_code, answer.json()["dependencies"]
 
-    whole = {"state": "ok", "lake": "ok", "log": "ok", "worker": "ok", "disk": "ok"}
+    whole = {"state": "ok", "lake": "ok", "log": "ok", "worker": "ok", "loader": "ok", "disk": "ok"}
     _until(lambda: asked() == (200, whole))
     writer = service.parts()["log"]
     os.kill(writer, signal.SIGSTOP)  # it is there, and answers nothing

@@ -25,7 +25,7 @@ class Beat:
     """The last heartbeat of a process, at most half a minute old.
 
     Args:
-        part: `worker` or `mqtt`.
+        part: `worker`, `loader` or `mqtt`.
         at: When.
         resident: Bytes of memory it held.
         note: What else it said.

@@ -1,7 +1,7 @@
 """What a monitor reads of a shop: what came in, how far the readers are, whether worker and jobs do their work."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -23,16 +23,17 @@ __all__ = ["shop_metrics"]
 
 _MOST_SOURCES = 100
 _OTHERS = "others"
+_HEARD = ("worker", "loader", "mqtt")
 
 
 def shop_metrics(shop: Shop) -> list[Metric]:
     """Gives the metrics of a shop: they stand in its stores, so that every process on every machine says the same."""
     at = now(shop)
-    workers = beats(shop, at, "worker")
-    found = [*_of_parts(shop, at, workers), *_of_jobs(shop)]
+    last = {part: heard[0] for part in _HEARD if (heard := beats(shop, at, part))}
+    found = [*_of_parts(shop, at, last), *_of_jobs(shop)]
     try:
         with reader_of(shop) as log:
-            found += [*_of_sources(log), *_of_readers(shop, log, at, workers)]
+            found += [*_of_sources(log), *_of_readers(shop, log, at, last)]
     except MissingError:
         pass  # no process has written the log yet
     return found
@@ -54,16 +55,16 @@ def _of_sources(log: LogReader) -> Iterator[Metric]:
     yield Metric("shopkeeper_events_total", "counter", "Events received, by source and what became of them.", outcomes)
 
 
-def _of_readers(shop: Shop, log: LogReader, at: datetime, workers: Sequence[Beat]) -> Iterator[Metric]:
+def _of_readers(shop: Shop, log: LogReader, at: datetime, last: Mapping[str, Beat]) -> Iterator[Metric]:
     end = log.end()
     positions = {
         "live": _of_live(shop),
         "vault": shop.state.positions.of(VAULT),
         "consent": shop.state.positions.of(CONSENT),
         # Batches without events for the lake are passed in the loader's memory alone.
-        "loader": max([consumed(shop.lake, "event"), *(int(beat.note.get("loaded", 0)) for beat in workers)]),
+        "loader": max([consumed(shop.lake, "event"), *(int(beat.note.get("loaded", 0)) for beat in last.values())]),
     }
-    said = workers[0].note.get("readers", {}) if workers else {}
+    said = {name: one for beat in last.values() for name, one in beat.note.get("readers", {}).items()}
     yield Metric("shopkeeper_log_end_position", "gauge", "Position of the last batch in the log.", [Sample(end)])
     for name, sentence, values in (
         ("position", "Position up to which a reader has read the log.", positions),
@@ -84,18 +85,13 @@ def _of_readers(shop: Shop, log: LogReader, at: datetime, workers: Sequence[Beat
         yield Metric(f"shopkeeper_reader_{name}", "gauge", sentence, samples)
 
 
-def _of_parts(shop: Shop, at: datetime, workers: Sequence[Beat]) -> Iterator[Metric]:
+def _of_parts(shop: Shop, at: datetime, last: Mapping[str, Beat]) -> Iterator[Metric]:
     states = readiness(shop)
     ready = [Sample(state == OK, {"dependency": name}) for name, state in states.items()]
     yield Metric("shopkeeper_ready", "gauge", "Whether a thing that the service needs is ready.", ready)
-    bridges = beats(shop, at, "mqtt")
-    ages = [
-        Sample((at - found[0].at).total_seconds(), {"part": part})
-        for part, found in (("worker", workers), ("mqtt", bridges))
-        if found
-    ]
+    ages = [Sample((at - beat.at).total_seconds(), {"part": part}) for part, beat in last.items()]
     yield Metric("shopkeeper_heartbeat_age_seconds", "gauge", "How long ago a part was heard.", ages)
-    resident = [Sample(found[0].resident, {"part": found[0].part}) for found in (workers, bridges) if found]
+    resident = [Sample(beat.resident, {"part": part}) for part, beat in last.items()]
     writer = writer_pid(shop)
     if writer is not None and (held := resident_bytes(writer)):
         resident.append(Sample(held, {"part": "log"}))

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Literal
 
 from shopkeeper.app.event_log import waiting
@@ -12,7 +13,7 @@ from shopkeeper.base.errors import ShopkeeperError
 
 __all__ = ["OK", "Needed", "readiness"]
 
-Needed = Literal["state", "lake", "log", "worker", "mqtt", "disk"]
+Needed = Literal["state", "lake", "log", "worker", "loader", "mqtt", "disk"]
 OK = "ok"
 
 _LEAST_FREE = 256 * 2**20
@@ -34,7 +35,8 @@ def readiness(shop: Shop, of: Collection[Needed] = ()) -> dict[str, str]:
         "state": _state,
         "lake": _lake,
         "log": _log,
-        "worker": _worker,
+        "worker": partial(_reading, part="worker"),
+        "loader": partial(_reading, part="loader"),
         "mqtt": _mqtt,
         "disk": _disk,
     }
@@ -69,8 +71,8 @@ def _log(shop: Shop) -> str:
     return OK
 
 
-def _worker(shop: Shop) -> str:
-    found = beats(shop, shop.clock(), "worker")
+def _reading(shop: Shop, part: str) -> str:
+    found = beats(shop, shop.clock(), part)
     if not found:
         return "no_heartbeat"
     readers = found[0].note.get("readers", {})

@@ -1,9 +1,13 @@
-"""The worker: what reads the log, and the jobs of the schedule, until it is told to stop."""
+"""The worker: what reads the log, and the jobs of the schedule, until it is told to stop.
+
+It has two halves, which may be two processes. The live half must never wait; the half that loads writes files, merges
+them and runs what the schedule says, and takes a processor for seconds while it does.
+"""
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from random import Random
 from typing import Any
@@ -25,6 +29,7 @@ from shopkeeper.app.traces import barred_by
 from shopkeeper.app.web_hooks import door_of, send_due
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.live_lock import live_lock
+from shopkeeper.storage.log_reader import LogReader
 
 __all__ = ["work"]
 
@@ -35,62 +40,90 @@ _SEGMENTS_REST = 0.25
 _HOOKS_REST = 0.25
 
 
-def work(shop: Shop, told: threading.Event, *, with_schedule: bool = True) -> None:
+def work(
+    shop: Shop, told: threading.Event, *, is_live: bool = True, loads: bool = True, with_schedule: bool = True
+) -> None:
     """Works until it is told to stop; ends after the work at hand.
 
     Args:
         shop: The shop.
         told: Set when it is to stop.
-        with_schedule: Whether it does the jobs of the schedule too.
+        is_live: Whether it keeps live state, live segments and what goes out of them.
+        loads: Whether it takes the log into the lake and the vault.
+        with_schedule: Whether it does the jobs of the schedule too, if it loads.
 
     Raises:
         MissingError: There is no log yet: the process that writes it is started first.
         ConflictError: Live state is being rebuilt.
     """
+    with ExitStack() as stack:
+        log = stack.enter_context(reader_of(shop))
+        hearts = [stack.enter_context(_kept_live(shop, log))] if is_live else []
+        if loads:
+            hearts.append(stack.enter_context(_loading(shop, log)))
+        if loads and with_schedule and shop.settings.schedule.enabled:
+            stack.enter_context(_scheduled(shop))
+        while not told.wait(_LOOKS_EVERY):
+            for heart in hearts:
+                heart.beat()
+
+
+@contextmanager
+def _kept_live(shop: Shop, log: LogReader) -> Iterator[Heartbeat]:
     file = shop.folder / LIVE_FILE
     if is_lost(shop):
         logger("worker").info("live state is made anew", **asdict(rebuild_live(shop)))
-    with (
-        reader_of(shop) as log,
-        live_lock(file),
-        closing(LiveStore(file)) as live,
-        closing(Seeder(shop)) as seeder,
-        closing(Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds))) as loader,
-    ):
-        live_reader = LiveReader(
-            log,
-            shop.state.identifiers,
-            live,
-            lines_for(shop),
-            barred=barred_by(shop),
-        )
-        turns = LiveTurns(shop, live_reader.keep_days)
-        readers = Readers(
-            [
+    with live_lock(file), closing(LiveStore(file)) as live, closing(Seeder(shop)) as seeder:
+        live_reader = LiveReader(log, shop.state.identifiers, live, lines_for(shop), barred=barred_by(shop))
+        with closing(LiveTurns(shop, live_reader.keep_days)) as turns:
+            readers = [
                 Reader("live", live_reader.step, rest=_LIVE_RESTS),
                 Reader("map", seeder.look, rest=0.2),
                 Reader("consent", ConsentKeeper(shop, log).step, rest=0.2),
                 Reader("segments", turns.step, rest=_SEGMENTS_REST),
                 Reader("hooks", _sending(shop), rest=_HOOKS_REST),
-                Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
-                Reader("loader", loader.step, rest=1.0),
             ]
-        )
-        schedule = Worker(shop) if with_schedule and shop.settings.schedule.enabled else None
-        thread = threading.Thread(target=schedule.run, name="schedule") if schedule else None
-        heartbeat = Heartbeat(shop, "worker", lambda: {**_said_of(readers), "loaded": loader.passed})
-        readers.start()
-        if thread:
-            thread.start()
-        heartbeat.beat()
-        while not told.wait(_LOOKS_EVERY):
-            heartbeat.beat()
-        if schedule and thread:
-            schedule.stop()
-            thread.join()
+            with _running(shop, "worker", readers) as heart:
+                yield heart
+
+
+@contextmanager
+def _loading(shop: Shop, log: LogReader) -> Iterator[Heartbeat]:
+    with closing(Loader(shop, log, Pace(seconds=shop.settings.collect.load_seconds))) as loader:
+        readers = [
+            Reader("vault", SafeKeeper(shop, log).step, rest=0.5),
+            Reader("loader", loader.step, rest=1.0),
+        ]
+        with _running(shop, "loader", readers, lambda: {"loaded": loader.passed}) as heart:
+            yield heart
+
+
+@contextmanager
+def _scheduled(shop: Shop) -> Iterator[None]:
+    schedule = Worker(shop)
+    thread = threading.Thread(target=schedule.run, name="schedule")
+    thread.start()
+    try:
+        yield
+    finally:
+        schedule.stop()
+        thread.join()
+
+
+@contextmanager
+def _running(
+    shop: Shop, part: str, given: Sequence[Reader], says: Callable[[], Mapping[str, Any]] = dict
+) -> Iterator[Heartbeat]:
+    """Runs readers, with the heart that speaks of them."""
+    readers = Readers(given)
+    heart = Heartbeat(shop, part, lambda: {**_said_of(readers), **says()})
+    readers.start()
+    heart.beat()
+    try:
+        yield heart
+    finally:
         readers.stop()
-        turns.close()
-        heartbeat.end()
+        heart.end()
 
 
 def _said_of(readers: Readers) -> Mapping[str, Any]:

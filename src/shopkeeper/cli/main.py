@@ -31,6 +31,7 @@ _COMMANDS = {
     "serve": ("serve", "Serve the console and the API, with the worker."),
     "web": ("web", "Only the console and the API, for several machines."),
     "worker": ("worker", "Only the worker, for several machines."),
+    "loader": ("worker", "Only the half of the worker that fills the lake and does the jobs of the schedule."),
     "log": ("log", "Only the process that writes the log of events."),
     "live": ("live", "Live state: make it anew."),
     "consent": ("consent", "What people agreed to and withdrew: import."),

@@ -57,7 +57,8 @@ def serve(
         for place in range(workers)
     ]
     if with_worker:
-        parts.append(Part("worker", ("worker", "--shop", folder), grace=_WORKER_SECONDS))
+        parts.append(Part("worker", ("worker", "--no-loader", "--shop", folder), grace=_WORKER_SECONDS))
+        parts.append(Part("loader", ("loader", "--shop", folder), grace=_WORKER_SECONDS))
     if shop.settings.mqtt.url:
         check_bridge(shop, os.environ)
         parts.append(Part("mqtt", ("mqtt", "--shop", folder)))
