@@ -8,7 +8,7 @@ from shopkeeper.app.log_keeper import LogKeeper
 from shopkeeper.app.shop import now
 from shopkeeper.app.traces import barred_by, barred_person
 from shopkeeper.collect.event_table import logged_events, without_erased
-from shopkeeper.collect.orders import consents
+from shopkeeper.collect.orders import CONSENT_WORD, consents
 from shopkeeper.identity.link import link, record_id
 from shopkeeper.schema.consent import consent_fault
 from shopkeeper.schema.event import Event
@@ -30,7 +30,7 @@ class ConsentKeeper(LogKeeper):
     reader = READER
 
     def _keep(self, batches: Sequence[Stored]) -> bool:
-        said = [one for one in logged_events(batches) if consents(one.event)]
+        said = [one for one in logged_events(batches, CONSENT_WORD) if consents(one.event)]
         if said:
             # Nobody is erased between the look at the tombstones and the note.
             with self._shop.state.identifiers.alone():

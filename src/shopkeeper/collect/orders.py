@@ -14,8 +14,11 @@ from shopkeeper.collect.fields import amount
 from shopkeeper.collect.times import instant
 from shopkeeper.schema.event import Event
 
-__all__ = ["Days", "consents", "interactions", "order_fault", "order_lines", "whole_refund"]
+__all__ = ["CONSENT_WORD", "Days", "consents", "interactions", "order_fault", "order_lines", "whole_refund"]
 
+CONSENT_WORD = b"Consent "
+"""Stands in every event that is a change of consent, as it is written in the log."""
+_CONSENT = MappingProxyType({"Consent Given": True, "Consent Withdrawn": False})
 _MOST_LINES = 1_000
 _REFUND = "Order Refunded"
 _ONE_LINE = "Receipt Line"
@@ -169,7 +172,7 @@ def consents(event: Event) -> list[dict[str, Any]]:
 
     Its `person_id` is the token of the record: who loads it puts the person there.
     """
-    granted = {"Consent Given": True, "Consent Withdrawn": False}.get(event.name or "")
+    granted = _CONSENT.get(event.name or "")
     properties = event.properties
     purpose, channel = _code(properties.get("purpose")), _code(properties.get("channel"))
     if event.type != "track" or granted is None or purpose is None or channel is None:

@@ -16,7 +16,7 @@ __all__ = ["Along", "LiveStore"]
 
 _ASKED_AT_ONCE = 500
 _FORM = 1
-_READS_KIB, _WRITES_KIB = 4_096, 32_768
+_READS_KIB, _WRITES_KIB = 4_096, 131_072
 _POSITION = "SELECT NULL, value FROM mark WHERE name = 'position'"
 
 
@@ -55,7 +55,8 @@ class LiveStore:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA temp_store = MEMORY")
-        # A reader's cache is emptied by every commit of the writer: it is of use within one statement only.
+        # A reader's cache is emptied by every commit of the writer: it is of use within one statement only. That of
+        # the writer must hold what a step of some thousand records touches, else it writes and reads pages twice.
         self._connection.execute(f"PRAGMA cache_size = -{_READS_KIB if reads_only else _WRITES_KIB}")
         if reads_only:
             self._connection.execute("PRAGMA query_only = ON")
