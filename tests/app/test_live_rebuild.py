@@ -1,6 +1,7 @@
 """The log is trimmed no further than everything made of it reaches, and live state comes back from lake and log."""
 
 import json
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -119,9 +120,14 @@ def test_live_state_and_the_map_come_back_from_the_lake_and_the_rest_of_the_log(
         assert done.of_lake + sum(len(each.entries) for each in log.read(0)) == 1_200
 
 
-def test_a_worker_that_finds_no_live_state_makes_it_anew(was: Was) -> None:
-    shop = was.shop
-    (shop.folder / LIVE_FILE).unlink()
+@pytest.mark.parametrize("found", ["none", "one of an earlier form"])
+def test_a_worker_that_finds_no_live_state_makes_it_anew(was: Was, found: str) -> None:
+    shop, file = was.shop, was.shop.folder / LIVE_FILE
+    if found == "none":
+        file.unlink()
+    else:
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.executescript("ALTER TABLE record DROP COLUMN touched_at; PRAGMA user_version = 1")
     assert is_lost(shop)
     told = threading.Event()
     told.set()

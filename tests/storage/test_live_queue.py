@@ -39,17 +39,29 @@ def test_who_is_touched_again_while_they_are_looked_at_goes_on_waiting(store: Li
     _apply(store, 2, "web:b", words=("event", "event:cart"))
     queue.done(taken)
     (again,) = queue.waiting(10)
-    assert (again.record_id, again.happened) == ("web:b", {"event", "event:view", "event:cart"})
+    assert (again.record_id, again.happened) == ("web:b", {"event", "event:cart"})
     queue.done([again])
     assert queue.waiting(10) == []
     _apply(store, 3, "web:b")
     assert [each.happened for each in queue.waiting(10)] == [{"event"}]
 
 
-def test_words_that_are_there_are_not_said_again(store: LiveStore, queue: LiveQueue) -> None:
+def test_who_was_erased_meanwhile_gives_their_place_to_nobody(store: LiveStore, queue: LiveQueue) -> None:
+    _apply(store, 1, "web:a")
+    taken = queue.waiting(10)
+    store.forget(["a"])
+    _apply(store, 2, "web:b")
+    queue.done(taken)
+    assert [each.record_id for each in queue.waiting(10)] == ["web:b"]
+
+
+def test_a_queue_that_nobody_looks_at_stays_as_short_as_there_are_records(store: LiveStore, queue: LiveQueue) -> None:
     for position in range(1, 50):
-        _apply(store, position, "web:a", words=("event", "event:view"))
-    assert len(queue.waiting(1)[0].words) == len("\nevent\nevent:view\n")
+        _apply(store, position, "web:a", "web:b", words=("event", "event:view"))
+        queue.thin(("*",), most=10)
+        assert len(queue.waiting(100)) <= 2 + 10
+    queue.thin(("*",), most=0)
+    assert [(each.record_id, each.happened) for each in queue.waiting(100)] == [("web:a", {"*"}), ("web:b", {"*"})]
 
 
 def test_what_is_announced_waits_for_its_position(store: LiveStore, queue: LiveQueue) -> None:
@@ -72,10 +84,16 @@ def test_a_change_that_fails_touches_nobody(store: LiveStore, queue: LiveQueue) 
 def test_who_was_touched_since_is_known_until_a_run_has_them(store: LiveStore, queue: LiveQueue) -> None:
     for position, record in enumerate(("web:a", "web:b", "web:c"), 1):
         _apply(store, position, record)
-    queue.done(queue.waiting(2))
+    queue.touch(["web:d"], ("consent",), at=102)
+    queue.done(queue.waiting(9))
+    assert queue.touched_since(102) == ["web:b", "web:c", "web:d"]
+    assert queue.touched_since(103) == ["web:c"]
+    assert queue.settle(before=103) == 1
     assert queue.touched_since(102) == ["web:b", "web:c"]
-    assert queue.settle(before=104) == 2
-    assert queue.touched_since(0) == ["web:c"], "who still waits stays"
+    _apply(store, 4, "web:a")
+    assert store.apply({"web:a": "a"}, lambda _: {"web:a": b"y"}, after=4, through=5, along=Along(200.0))
+    assert queue.touched_since(104) == ["web:a"], "what touches nobody leaves when they were touched last"
+    assert queue.touched_since(105) == []
 
 
 def test_what_is_set_aside_is_counted_and_a_person_leaves_no_trace(store: LiveStore, queue: LiveQueue) -> None:

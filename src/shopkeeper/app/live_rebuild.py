@@ -11,7 +11,7 @@ from shopkeeper.app.traces import barred_by
 from shopkeeper.collect.event_table import Logged, logged_rows
 from shopkeeper.schema.query import Query
 from shopkeeper.storage.consumed import consumed
-from shopkeeper.storage.live import LiveStore
+from shopkeeper.storage.live import LiveStore, is_of_before
 from shopkeeper.storage.live_lock import live_lock
 from shopkeeper.storage.log import offset_of
 
@@ -41,9 +41,9 @@ class Rebuilt:
 
 
 def is_lost(shop: Shop) -> bool:
-    """Whether there is no live state, and the log alone does not give it."""
+    """Whether there is no live state, and the log alone does not give it; or only that of an earlier form."""
     if (shop.folder / LIVE_FILE).exists():
-        return False
+        return is_of_before(shop.folder / LIVE_FILE)
     with reader_of(shop) as log:
         return log.begin() > 1
 

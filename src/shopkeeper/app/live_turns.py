@@ -32,6 +32,7 @@ _MEANWHILE = timedelta(seconds=5)
 _LEDGER_LATE = timedelta(seconds=5)
 _LEDGER = "live_consents"
 _MOST_REMEMBERED = 10_000
+_MOST_WAITING = 100_000
 
 
 class _Basis(NamedTuple):
@@ -106,6 +107,7 @@ class LiveTurns:
         at = now(self._shop)
         settling = self._keep_up(at)
         if self._live is None:
+            self._queue.thin((EVERYTHING,), most=_MOST_WAITING)
             return False
         if self._live.need.consents:
             self._hear_ledger(at)

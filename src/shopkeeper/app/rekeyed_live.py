@@ -20,11 +20,13 @@ def rekey_live(file: Path, rekeys: int, renaming: Renaming) -> int:
 
     def records(rows: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         ids, tokens = renaming.names(row[0] for row in rows), renaming.names(row[1] for row in rows)
-        states = renaming.trees([msgspec.msgpack.decode(row[2]) for row in rows])
-        yield from zip(ids, tokens, map(msgspec.msgpack.encode, states), strict=True)
+        states = renaming.trees([msgspec.msgpack.decode(row[3]) for row in rows])
+        touched = (row[2] for row in rows)
+        yield from zip(ids, tokens, touched, map(msgspec.msgpack.encode, states), strict=True)
 
     def change(connection: sqlite3.Connection) -> int:
         changed = rewrite_table(connection, "record", records, at_once=_RECORDS_AT_ONCE)
+        changed += rewrite_table(connection, "waiting", lambda rows: _renamed(rows, 1, renaming))
         changed += rewrite_table(connection, "touched", lambda rows: _renamed(rows, 0, renaming))
         return changed + rewrite_table(connection, "aside", lambda rows: _renamed(rows, 1, renaming))
 

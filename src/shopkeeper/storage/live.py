@@ -5,17 +5,18 @@ It can be rebuilt, so it is not flushed at every commit; a power cut may take it
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from shopkeeper.base.errors import MissingError, StorageError
-from shopkeeper.storage.live_queue import CHECKPOINT_PAGES, TABLES, Aside, enqueue, keep_aside, remove
+from shopkeeper.storage.live_queue import CHECKPOINT_PAGES, TABLES, Aside, enqueue, keep_aside, remove, touch
 
-__all__ = ["Along", "LiveStore"]
+__all__ = ["Along", "LiveStore", "is_of_before"]
 
 _ASKED_AT_ONCE = 500
-_FORM = 1
+_FORM = 2
 _READS_KIB, _WRITES_KIB = 4_096, 131_072
 _POSITION = "SELECT NULL, value FROM mark WHERE name = 'position'"
 
@@ -126,12 +127,15 @@ class LiveStore:
                 return False
             changed = change(self.read(tokens))
             self._connection.executemany(
-                "INSERT INTO record (record_id, token, state) VALUES (?, ?, ?) "
-                "ON CONFLICT (record_id) DO UPDATE SET state = excluded.state",
-                [(record, tokens[record], state) for record, state in changed.items()],
+                "INSERT INTO record (record_id, token, touched_at, state) VALUES (?, ?, ?, ?) ON CONFLICT (record_id) "
+                "DO UPDATE SET state = excluded.state, touched_at = max(touched_at, excluded.touched_at)",
+                [
+                    (record, tokens[record], int(along.at) if along and record in along.touched else 0, state)
+                    for record, state in changed.items()
+                ],
             )
             if along is not None:
-                enqueue(self._connection, along.touched, position=through, at=along.at)
+                enqueue(self._connection, along.touched, position=through)
                 keep_aside(self._connection, along.aside)
             self._connection.execute("UPDATE mark SET value = ? WHERE name = 'position'", (through,))
             self._connection.execute("COMMIT")
@@ -141,11 +145,11 @@ class LiveStore:
             raise
         return True
 
-    def announce(self, record_ids: Iterable[str], words: Collection[str], *, position: int, at: float) -> None:
+    def announce(self, record_ids: Collection[str], words: Collection[str], *, position: int, at: float) -> None:
         """Has records wait to be looked at once the store is at a position."""
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            enqueue(self._connection, dict.fromkeys(record_ids, words), position=position, at=at)
+            touch(self._connection, record_ids, words, position=position, at=at)
 
     def forget(self, tokens: Iterable[str], person_ids: Collection[str] = ()) -> int:
         """Takes out the records of some identifiers; gives how many went. Their bytes are overwritten."""
@@ -187,7 +191,7 @@ class LiveStore:
             f"""
             BEGIN IMMEDIATE;
             CREATE TABLE IF NOT EXISTS record (
-                record_id TEXT NOT NULL UNIQUE, token TEXT NOT NULL, state BLOB NOT NULL
+                record_id TEXT NOT NULL UNIQUE, token TEXT NOT NULL, touched_at INTEGER NOT NULL, state BLOB NOT NULL
             );
             CREATE INDEX IF NOT EXISTS ix_record_token ON record (token);
             CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -197,6 +201,13 @@ class LiveStore:
             COMMIT;
             """
         )
+
+
+def is_of_before(file: Path) -> bool:
+    """Whether a file is of a form that an earlier Shopkeeper wrote: it is made anew, as all of it stands elsewhere."""
+    with closing(sqlite3.connect(file, timeout=10)) as connection:
+        (form,) = connection.execute("PRAGMA user_version").fetchone()
+    return 0 < int(form) < _FORM
 
 
 def _missing(file: Path) -> MissingError:

@@ -1,7 +1,8 @@
-"""Records that were touched and wait to be looked at again, and what could not be read and was set aside; in `live.db`.
+"""Records that wait to be looked at again, and what could not be read and was set aside; in `live.db`.
 
-A record is put into the queue in the transaction that changes its state, so that no kill parts the two. It stays there
-when it was looked at, until a run has taken in what touched it.
+A record is put into the queue in the transaction that changes its state, so that no kill parts the two. The queue is
+written at its end and emptied at its beginning, so thousands of records a second touch few pages of the file; when an
+event touched a record last stands beside its state, which is written anyway.
 """
 
 import json
@@ -23,16 +24,16 @@ __all__ = [
     "looked_at",
     "remove",
     "set_aside",
+    "touch",
 ]
 
 CHECKPOINT_PAGES = 8_000
 """Pages of the WAL that are brought into the file at once: most of them change again before, and are written once."""
 TABLES = """
-CREATE TABLE IF NOT EXISTS touched (
-    record_id TEXT PRIMARY KEY, position INTEGER NOT NULL, at INTEGER NOT NULL, words TEXT NOT NULL,
-    waits INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS ix_touched_waits ON touched (position) WHERE waits = 1;
+CREATE TABLE IF NOT EXISTS waiting (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, record_id TEXT NOT NULL, position INTEGER NOT NULL, words TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS touched (record_id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS aside (
     part TEXT NOT NULL, place TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, times INTEGER NOT NULL,
     PRIMARY KEY (part, place)
@@ -40,48 +41,47 @@ CREATE TABLE IF NOT EXISTS aside (
 """
 
 _ENQUEUE = """
-INSERT INTO touched
-SELECT json_extract(given.value, '$[0]'), ?, ?, json_extract(given.value, '$[1]'), 1
-FROM json_each(?) AS given WHERE true
-ON CONFLICT (record_id) DO UPDATE SET
-    position = excluded.position,
-    at = max(at, excluded.at),
-    waits = 1,
-    words = CASE
-        WHEN waits = 0 THEN excluded.words
-        WHEN instr(words, excluded.words) > 0 THEN words
-        ELSE words || excluded.words
-    END
+INSERT INTO waiting (record_id, position, words)
+SELECT json_extract(given.value, '$[0]'), ?, json_extract(given.value, '$[1]') FROM json_each(?) AS given
 """
-_DONE = """
-UPDATE touched SET waits = 0 FROM json_each(?) AS given
-WHERE record_id = json_extract(given.value, '$[0]')
-AND position = json_extract(given.value, '$[1]') AND words = json_extract(given.value, '$[2]')
+_TOUCH = """
+INSERT INTO touched SELECT given.value, ? FROM json_each(?) AS given WHERE true
+ON CONFLICT (record_id) DO UPDATE SET at = max(at, excluded.at)
+"""
+_DONE = "DELETE FROM waiting WHERE seq IN (SELECT value FROM json_each(?))"
+_THIN = """
+INSERT INTO waiting (record_id, position, words)
+SELECT record_id, max(position), ? FROM waiting WHERE seq <= ? GROUP BY record_id
 """
 _KEEP_ASIDE = """
 INSERT INTO aside VALUES (?, ?, ?, ?, 1)
 ON CONFLICT (part, place) DO UPDATE SET reason = excluded.reason, at = max(at, excluded.at), times = times + 1
 """
 _WAITING = """
-SELECT json_group_array(json_array(record_id, position, words)) FROM (
-    SELECT record_id, position, words FROM touched
-    WHERE waits = 1 AND position <= (SELECT value FROM mark WHERE name = 'position')
-    ORDER BY position LIMIT ?
+SELECT json_group_array(json_array(seq, record_id, words)) FROM (
+    SELECT seq, record_id, words FROM waiting
+    WHERE position <= (SELECT value FROM mark WHERE name = 'position')
+    ORDER BY seq LIMIT ?
+)
+"""
+_SINCE = """
+SELECT json_group_array(record_id) FROM (
+    SELECT record_id FROM record WHERE touched_at >= ?1 UNION SELECT record_id FROM touched WHERE at >= ?1
 )
 """
 
 
 class Touching(NamedTuple):
-    """A record that waits.
+    """A record that waits; it may do so several times.
 
     Args:
+        seq: Its place in the queue.
         record_id: The record.
-        position: The position of the log that touched it last.
         words: What happened, as it is kept.
     """
 
+    seq: int
     record_id: str
-    position: int
     words: str
 
     @property
@@ -113,13 +113,23 @@ class Aside(NamedTuple):
         return datetime.fromtimestamp(self.at, UTC)
 
 
-def enqueue(
-    connection: sqlite3.Connection, touched: Mapping[str, Collection[str]], *, position: int, at: float
-) -> None:
+def _written(words: Collection[str]) -> str:
+    return "\n" + "\n".join(sorted(words)) + "\n"
+
+
+def enqueue(connection: sqlite3.Connection, touched: Mapping[str, Collection[str]], *, position: int) -> None:
     """Puts records into the queue, with the words of what happened to each."""
     # In one step: SQLite lets go of Python with every row, and waits beside busy threads to have it back.
-    rows = [(record, "\n" + "\n".join(sorted(words)) + "\n") for record, words in touched.items()]
-    connection.execute(_ENQUEUE, (position, int(at), json.dumps(rows)))
+    rows = [(record, _written(words)) for record, words in touched.items()]
+    connection.execute(_ENQUEUE, (position, json.dumps(rows)))
+
+
+def touch(
+    connection: sqlite3.Connection, record_ids: Collection[str], words: Collection[str], *, position: int, at: float
+) -> None:
+    """Puts records into the queue for another reason than an event of theirs, and notes when."""
+    connection.execute(_TOUCH, (int(at), json.dumps(list(record_ids))))
+    enqueue(connection, dict.fromkeys(record_ids, words), position=position)
 
 
 def keep_aside(connection: sqlite3.Connection, found: Iterable[Aside]) -> None:
@@ -129,7 +139,7 @@ def keep_aside(connection: sqlite3.Connection, found: Iterable[Aside]) -> None:
 
 def remove(connection: sqlite3.Connection, tokens: Collection[str], person_ids: Collection[str]) -> None:
     """Takes every trace of somebody out: by the tokens that records end with, and by person."""
-    for table, column in (("touched", "record_id"), ("aside", "place")):
+    for table, column in (("waiting", "record_id"), ("touched", "record_id"), ("aside", "place")):
         marks = ", ".join("?" * len(tokens))
         token = f"substr({column}, instr({column}, ':') + 1)"
         connection.execute(f"DELETE FROM {table} WHERE {token} IN ({marks})", tuple(tokens))
@@ -169,9 +179,10 @@ class LiveQueue:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA secure_delete = ON")
         self._connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        self._thinned = 0
 
     def waiting(self, most: int) -> list[Touching]:
-        """Gives records that wait, those first that were touched first."""
+        """Gives records that wait, those first that came first."""
         (found,) = self._connection.execute(_WAITING, (most,)).fetchone()
         return [Touching(*row) for row in json.loads(found)]
 
@@ -179,24 +190,40 @@ class LiveQueue:
         """Notes that records were looked at; one that was touched again meanwhile goes on waiting."""
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute(_DONE, (json.dumps(looked_at),))
+            self._connection.execute(_DONE, (json.dumps([each.seq for each in looked_at]),))
             keep_aside(self._connection, asides)
 
-    def touch(self, record_ids: Iterable[str], words: Collection[str], *, at: float) -> None:
+    def touch(self, record_ids: Collection[str], words: Collection[str], *, at: float) -> None:
         """Puts records into the queue for another reason than an event."""
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             (position,) = self._connection.execute("SELECT value FROM mark WHERE name = 'position'").fetchone()
-            enqueue(self._connection, dict.fromkeys(record_ids, words), position=position, at=at)
+            touch(self._connection, record_ids, words, position=position, at=at)
+
+    def thin(self, words: Collection[str], *, most: int) -> None:
+        """Has each record wait once, where more came than `most` and nobody looks at them yet.
+
+        Args:
+            words: What happened to each from then on.
+            most: So many may come before it is done (again).
+        """
+        (last,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM waiting").fetchone()
+        if last - self._thinned <= most:
+            return
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(_THIN, (_written(words), last))
+            self._connection.execute("DELETE FROM waiting WHERE seq <= ?", (last,))
+        (self._thinned,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM waiting").fetchone()
 
     def touched_since(self, at: float) -> list[str]:
         """Gives the records that were touched from an instant on, looked at or not."""
-        rows = self._connection.execute("SELECT record_id FROM touched WHERE at >= ?", (int(at),))
-        return [record for (record,) in rows]
+        (found,) = self._connection.execute(_SINCE, (int(at),)).fetchone()
+        return list(json.loads(found))
 
     def settle(self, before: float) -> int:
-        """Forgets records that were looked at and touched last before an instant; gives how many."""
-        return self._connection.execute("DELETE FROM touched WHERE waits = 0 AND at < ?", (int(before),)).rowcount
+        """Forgets of records that were touched for other reasons than events before an instant; gives how many."""
+        return self._connection.execute("DELETE FROM touched WHERE at < ?", (int(before),)).rowcount
 
     def reached(self, at: float) -> None:
         """Notes when everybody who was touched had been looked at."""
