@@ -29,6 +29,8 @@ __all__ = ["Tried", "asking", "filled_shop", "hints_of", "tried"]
 
 _FAILED = 400
 _BROKEN = 500
+_LONGEST_TARGET = 60_000
+"""What the client sends at most is 64 KiB."""
 _PROBLEM = {"type", "title", "status", "detail", "errors", "next"}
 
 
@@ -137,7 +139,7 @@ def _try(
         phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
-    @given(requests(operation, document, hints))
+    @given(requests(operation, document, hints).filter(lambda asked: len(asked.target) < _LONGEST_TARGET))
     def each(asked: Asked) -> None:
         ask(asked)
 
