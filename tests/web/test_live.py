@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from segment import analytics as segment
 
 from shopkeeper.app.api_key import create_key
 from shopkeeper.app.event_replay import Chosen, replay_events, replay_some
@@ -223,6 +224,46 @@ def test_a_till_file_and_the_app_are_on_one_page(service: Running, tmp_path: Pat
         assert zoe.partition(":")[2] in shown.text
         moved = client.get(f"/people/{zoe}")
         assert (moved.status_code, moved.headers["location"]) == (303, f"/people/{person}")
+
+
+def test_the_sdk_a_till_file_an_order_webhook_and_a_door_meet_on_one_page(service: Running, tmp_path: Path) -> None:
+    (tmp_path / "till.toml").write_text(f'{TILL}member_no = "member"\n', encoding="utf-8")
+    ticket = "R9,Y7,13812340017,8800-9,s1,tea,2026-01-05 10:00,1,9.90\n"
+    (tmp_path / "tickets.csv").write_text(TICKETS.partition("\n")[0] + "\n" + ticket, encoding="utf-8")
+    with open_shop(service.folder) as shop:
+        files, mapping = [str(tmp_path / "tickets.csv")], tmp_path / "till.toml"
+        played = [load(shop, "order_line", files, source="till", mapping=mapping) for _ in range(2)]
+        assert [(receipt.stored, receipt.duplicate) for receipt in played] == [(1, 0), (0, 1)]
+        run(shop, until="profile")
+        orders, _ = create_key(shop, ["collect"], source="web-shop")
+        (shop.folder / "keys" / "webhook-web-shop.secret").write_text("shown by the web shop", encoding="utf-8")
+        _, gate_key = create_key(shop, ["collect"], source="gates")
+        user = shop.state.users.add("ned", "correct horse battery", "admin", now=shop.clock())
+        session, _ = shop.state.sessions.start(user.id, now=shop.clock())
+
+    client = segment.Client(service.server_key, host=service.url, max_retries=2)
+    client.identify("yan", {"phone": "13812340017"})
+    client.track("yan", "Product Viewed", {"product_id": "oolong"})
+    client.shutdown()
+    line = {"product_id": 1, "sku": "oolong", "title": "Oolong", "quantity": 2, "price": "30.00"}
+    order = json.dumps({"id": 5001, "phone": "+86 138 1234 0017", "line_items": [line]}).encode()
+    signature = base64.b64encode(hmac.digest(b"shown by the web shop", order, "sha256")).decode()
+    headers = {"x-shopify-topic": "orders/paid", "x-shopify-webhook-id": "w1", "x-shopify-hmac-sha256": signature}
+    told = httpx.post(f"{service.url}/hooks/{orders.id}", content=order, headers=headers)
+    assert told.json()["results"][0]["status"] == "accepted", told.text
+    entered = {"kind": "gate", "device_id": "gate-1", "store_id": "s1", "sequence": 1, "code": "Y7", "direction": "in"}
+    assert service.post("/v1/devices", [entered], key=gate_key).json()["accepted"] == 1
+
+    found = _once(service, "till:Y7", 4)
+    assert (found.person_id, [line.order_id for line in found.lines]) == ("till:Y7", ["5001"])
+    assert found.live.today == {"identify": 1, "Product Viewed": 1, "Order Completed": 1, "Store Entered": 1}
+    assert {record_parts(record)[0] for record in found.records} == {"app", "web-shop", "gates"}
+    with httpx.Client(base_url=service.url, cookies={"shopkeeper_session": session}, timeout=60) as browser:
+        document = browser.get("/api/v1/persons/till:Y7").json()
+        assert (document["traits"]["orders_ever"], document["live"]["views"]) == (1, ["oolong"])
+        shown = browser.get("/people/till:Y7").text
+    for said in ("R9", "oolong", "Order Completed", "CN¥60.00", "Store Entered"):
+        assert said in shown
 
 
 def _until(holds: Callable[[], Any]) -> float:
