@@ -10,7 +10,7 @@ from benchmarks.figure import Figures
 from benchmarks.process import keep_to_two_cores
 from benchmarks.report import LATEST, PAGE, beside, page
 
-_BENCHMARKS = ("wheel", "profile", "increment", "segment", "effect", "collect", "live", "spark")
+_BENCHMARKS = ("wheel", "profile", "increment", "segment", "effect", "collect", "loads", "live", "spark")
 
 
 def main(arguments: list[str]) -> int:

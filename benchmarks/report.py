@@ -112,6 +112,16 @@ what all processes hold for themselves in the last minute, over that in minute 3
 takes to make and how large it is.
 """,
     ),
+    _Part(
+        "loads",
+        "Ten thousand loads",
+        """
+The loader loads every half minute for three and a half days, by a clock that is put on; each load has five events, one
+in five an order too, and the nightly upkeep is done when its hour comes. Held against loads 11 to 20: the last ten, and
+the slowest hundred in a row (`worst`). Commit: that of `event`, with the position in the log. Planning: what a read of
+the whole table begins with. `loads_whole` is the rest as well, such as the look whether an order is there already.
+""",
+    ),
 )
 
 

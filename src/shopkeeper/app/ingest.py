@@ -9,6 +9,7 @@ from uuid import uuid4
 import pyarrow as pa
 
 from shopkeeper.app.erased import erased_meanwhile
+from shopkeeper.app.loader_upkeep import tidy
 from shopkeeper.app.log import logger, noted
 from shopkeeper.app.shop import Shop, now
 from shopkeeper.app.traces import barred_by
@@ -32,8 +33,7 @@ _EVENT = declared_table("event")
 _LEASE = "loader"
 _LEASE_LASTS = timedelta(minutes=2)
 _BATCHES_AT_ONCE = 500
-_COMMITS_KEPT = 100
-_STATES_KEPT = timedelta(hours=1)
+_TIDIED_EVERY = 10
 _KEY = Table("came", "one event that came", _EVENT.columns[:2], ())
 _KNOWN = """
 SELECT e.source, e.message_id FROM event AS e
@@ -177,9 +177,9 @@ class Loader:
         files = self._write(event_rows(new))
         properties = {"shopkeeper.loader": self._holder}
         append_through(self._shop.lake, _EVENT.name, files, after=after, through=through, properties=properties)
+        if self._commits % _TIDIED_EVERY == 0:
+            tidy(self._shop, at)
         self._commits += 1
-        if self._commits % _COMMITS_KEPT == 0:
-            self._shop.lake.expire(_EVENT.name, keep=_STATES_KEPT, now=at)
         return Ingested(len(new), len(logged) - len(new), through)
 
     def _without_erased(self, logged: Sequence[Logged]) -> list[Logged]:

@@ -26,7 +26,7 @@ from shopkeeper.schema.query import Query
 from shopkeeper.schema.step import Refresh
 from shopkeeper.schema.tables import table as declared_table
 from shopkeeper.storage import warehouse
-from shopkeeper.storage.lake import Snapshot
+from shopkeeper.storage.lake import INPUT, Snapshot
 from shopkeeper.storage.part import parts
 from shopkeeper.storage.retrying import retrying
 
@@ -35,7 +35,6 @@ __all__ = ["PEOPLE_AT_ONCE", "Progress", "RunReport", "StepReport", "run"]
 Progress = Callable[[str, int, int], None]
 """Told the step that begins, its place from 1 and how many there are."""
 
-_INPUT = "shopkeeper.input."
 PEOPLE_AT_ONCE = 2_000_000
 """How many people a table of people is made for at a time; with five million at once DuckDB needed more than 5 GB."""
 
@@ -172,7 +171,7 @@ class _Noted:
             properties["shopkeeper.code"],
             date.fromisoformat(properties["shopkeeper.as_of"]),
             properties["shopkeeper.fingerprint"],
-            {name.removeprefix(_INPUT): int(id_) for name, id_ in properties.items() if name.startswith(_INPUT)},
+            snapshot.inputs if snapshot else {},
         )
 
     def properties(self, step: str) -> dict[str, str]:
@@ -183,7 +182,7 @@ class _Noted:
             "shopkeeper.as_of": self.as_of.isoformat(),
             "shopkeeper.fingerprint": self.fingerprint,
             "shopkeeper.arguments": self.arguments,
-            **{f"{_INPUT}{name}": str(id_) for name, id_ in self.inputs.items()},
+            **{f"{INPUT}{name}": str(id_) for name, id_ in self.inputs.items()},
         }
 
 

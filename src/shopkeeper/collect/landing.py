@@ -22,6 +22,7 @@ from shopkeeper.collect.settle import SEQ, commit, settle
 from shopkeeper.schema.event import Event
 from shopkeeper.schema.query import Query
 from shopkeeper.schema.tables import table as declared_table
+from shopkeeper.storage.consumed import BY_LOADER
 from shopkeeper.storage.engine.duckdb import DuckDBEngine
 from shopkeeper.storage.iceberg import arrow_type
 from shopkeeper.storage.lake import Lake
@@ -135,7 +136,7 @@ class Landing:
             pq.write_table(pa.Table.from_pylist(numbered, schema=pa.schema(types)), staged)
             try:
                 settled = settle(self.lake, self.engine, declared, given, staged, replace=False)
-                commit(self.lake, self.engine, settled, {"shopkeeper.by": "loader"})
+                commit(self.lake, self.engine, settled, dict(BY_LOADER))
             except ConflictError:
                 if not left:
                     raise
@@ -158,7 +159,7 @@ class Landing:
                 turned, table=table, source=source, file_name="events", tokens=self.tokens, now=now, seen=Counter()
             )
             self.vault.keep_bodies(bodies, now=now)
-            add_refused(self.lake, self.engine, listed, {})
+            add_refused(self.lake, self.engine, listed, dict(BY_LOADER))
 
     def _put_identifiers(self, events: Iterable[Event]) -> None:
         rows = [
@@ -179,7 +180,7 @@ class Landing:
         staged = self.scratch / "identifiers.parquet"
         pq.write_table(pa.Table.from_pylist(rows, schema=IDENTIFIER_SCHEMA), staged)
         try:
-            merge_identifiers(self.lake, self.engine, str(staged), {"shopkeeper.by": "loader"})
+            merge_identifiers(self.lake, self.engine, str(staged), dict(BY_LOADER))
         finally:
             staged.unlink(missing_ok=True)
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from shopkeeper.base.errors import StorageError
 from shopkeeper.collect.door import Personal
 from shopkeeper.collect.refused import REFUSED_SCHEMA, add_refused
+from shopkeeper.storage.consumed import BY_LOADER
 from shopkeeper.storage.engine.duckdb import DuckDBEngine
 from shopkeeper.storage.lake import Lake
 from shopkeeper.storage.log import Stored
@@ -161,7 +162,7 @@ def keep_sealed(
     listed = [row for batch in batches for row in _rows(batch, gone)]
     added = 0
     if listed:
-        added = add_refused(lake, engine, pa.Table.from_pylist(listed, schema=REFUSED_SCHEMA), {})
+        added = add_refused(lake, engine, pa.Table.from_pylist(listed, schema=REFUSED_SCHEMA), dict(BY_LOADER))
     return Kept(values, erased, bodies, added)
 
 

@@ -25,7 +25,7 @@ import duckdb
 from shopkeeper.base.errors import AlreadyThereError, MissingError, StorageError
 from shopkeeper.storage.content import Content, content
 from shopkeeper.storage.engine.duckdb import DuckDBEngine
-from shopkeeper.storage.lake import Lake, LostFileError
+from shopkeeper.storage.lake import Lake, LostFileError, Scan, Snapshot
 from shopkeeper.storage.parquet import sync_file, sync_folder
 from shopkeeper.storage.state.content import TableContent
 
@@ -194,7 +194,9 @@ def _fill(
         contents["vault"] = {name: asdict(each) for name, each in vault.backup(folder / "vault.db").items()}
         writer.add("vault.db", folder / "vault.db")
     exact = before == lake.point()
-    tables = {name: _table(writer, lake, engine, name, snapshot) for name, snapshot in sorted(point.items())}
+    # Planned at once: the loader's states go within minutes, and their files stay for a day.
+    planned = {name: _planned(lake, name, snapshot) for name, snapshot in sorted(point.items())}
+    tables = {name: _table(writer, lake, engine, name, *plan) for name, plan in planned.items()}
     if settings is not None:
         writer.add(settings.name, settings)
     for label, place in (("models", models), ("keys", keys)):
@@ -207,7 +209,7 @@ def _fill(
     return done
 
 
-def _table(writer: _Writer, lake: Lake, engine: DuckDBEngine, name: str, snapshot: int) -> dict[str, Any]:
+def _planned(lake: Lake, name: str, snapshot: int) -> tuple[Snapshot, Scan]:
     noted = {each.id: each for each in lake.history(name)}.get(snapshot)
     if noted is None:
         raise LostFileError(f"a state of table {name} expired while it was copied")
@@ -217,11 +219,15 @@ def _table(writer: _Writer, lake: Lake, engine: DuckDBEngine, name: str, snapsho
             f"table {name} has deletes of a foreign writer, which a copy of its files would forget",
             next_step=f"let that writer rewrite the files of {name}",
         )
+    return noted, scan
+
+
+def _table(writer: _Writer, lake: Lake, engine: DuckDBEngine, name: str, noted: Snapshot, scan: Scan) -> dict[str, Any]:
     for file in scan.files:
         writer.add(f"lake/{name}/{Path(file).name}", Path(file))
     return {
         **asdict(content(lake, engine, name, scan)),
-        "snapshot": snapshot,
+        "snapshot": noted.id,
         "committed_at": noted.committed_at.isoformat(),
         "properties": dict(noted.properties),
         "files": [Path(file).name for file in scan.files],

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 from pyiceberg.manifest import DataFile
 
@@ -27,7 +28,8 @@ class Policy:
     Args:
         target_bytes: Size a file should have; larger ones are left alone.
         min_files: A partition with fewer small files is left alone.
-        closed_after: A partition is compacted when its last day lies this long back, so that loaders are done with it.
+        closed_after: A partition is compacted when its last day lies this long back, so that loaders are done with it;
+            below zero, also those whose last day is yet to come.
         keep: States younger than this can still be read.
         orphans_after: Files no state names go when they are older than this.
     """
@@ -162,7 +164,13 @@ def _rewritten(lake: Lake, engine: DuckDBEngine, table: Table, small: list[DataF
         files = publish(staged, folder)
     gone = {file.file_path for file in small}
     # The properties say what the rows were computed from, which compaction does not change.
-    lake.replace(
-        table.name, files, present.properties, removes=lambda file: file.file_path in gone, expected=present.id
-    )
+    try:
+        lake.replace(
+            table.name, files, present.properties, removes=lambda file: file.file_path in gone, expected=present.id
+        )
+    except ConflictError:
+        # Nobody else may know them, and they may hold who is being erased at this moment.
+        for file in files:
+            Path(file).unlink(missing_ok=True)
+        raise
     return files

@@ -1,13 +1,16 @@
 """How far a log was read into a table: the position stands in the table, in the very commit that adds the rows."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from shopkeeper.base.errors import ConflictError, MissingError, UsageError
 from shopkeeper.storage.catalog import translated
 from shopkeeper.storage.lake import Lake
 
-__all__ = ["append_through", "consumed"]
+__all__ = ["BY_LOADER", "append_through", "consumed"]
 
+BY_LOADER = MappingProxyType({"shopkeeper.by": "loader"})
+"""Noted in every state that is made of what the log holds, of whatever table."""
 _POSITION = "shopkeeper.log_position"
 
 
@@ -57,4 +60,4 @@ def append_through(
     with translated(f"table {name}"), table.transaction() as transaction:
         transaction.set_properties({_POSITION: str(through)})
         uris = [f"file://{file}" for file in files]
-        transaction.add_files(uris, dict(properties or {}), check_duplicate_files=False)
+        transaction.add_files(uris, {**BY_LOADER, **(properties or {})}, check_duplicate_files=False)

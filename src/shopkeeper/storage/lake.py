@@ -6,7 +6,7 @@ import re
 import shutil
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +39,8 @@ NAMESPACE = "shop"
 logging.getLogger("pyiceberg.io.pyarrow").addFilter(lambda record: "statistics missing" not in str(record.msg))
 mend_bounds()
 _PLANS_KEPT = 500
+INPUT = "shopkeeper.input."
+"""What the name of an input stands behind where a state notes which state of it was read."""
 _PROPERTIES = {
     "format-version": "2",
     "commit.retry.num-retries": "0",
@@ -74,6 +76,12 @@ class Snapshot:
     bytes: int
     files: int
     properties: Mapping[str, str]
+
+    @property
+    def inputs(self) -> dict[str, int]:
+        """The state of each table that it was made of, as its writer noted them."""
+        noted = self.properties.items()
+        return {name.removeprefix(INPUT): int(id_) for name, id_ in noted if name.startswith(INPUT)}
 
 
 class Lake:
@@ -285,15 +293,23 @@ class Lake:
 
     def expire(self, name: str, *, keep: timedelta, now: datetime) -> list[int]:
         """Forgets the states older than `keep`, but for the present one; the sweep takes their files later."""
-        border = (now - keep).timestamp() * 1000
+        border = now - keep
+        return self.forget(name, lambda states: {each.id for each in states if each.committed_at < border})
+
+    def forget(self, name: str, chosen: Callable[[Sequence[Snapshot]], Collection[int]]) -> list[int]:
+        """Forgets states, but for the present one; the sweep takes their files later.
+
+        Args:
+            name: The table.
+            chosen: Gives the ids of those that go, of all states, oldest first.
+        """
 
         def forget() -> list[int]:
             table = self._load(name)
             current = table.current_snapshot() if table else None
             if table is None or current is None:
                 return []
-            ids = {each.snapshot_id for each in table.snapshots() if each.timestamp_ms < border}
-            old = sorted(ids - {current.snapshot_id})
+            old = sorted(set(chosen([_snapshot(each) for each in table.snapshots()])) - {current.snapshot_id})
             if old:
                 with translated(f"table {name}"):
                     table.maintenance.expire_snapshots().by_ids(old).commit()
