@@ -41,7 +41,8 @@ def _order(number: int, at: datetime) -> dict[str, Any]:
     products = [{"product_id": f"p{number % 3}", "price": 5, "quantity": 1}]
     return {
         "type": "track", "event": "Order Completed", "userId": f"m{number}", "messageId": f"id{number}",
-        "timestamp": at.isoformat(), "properties": {"order_id": f"o{number}", "products": products, "store_id": "s7"},
+        "timestamp": at.isoformat(),
+        "properties": {"order_id": f"o{number}", "products": products, "phone": f"1381234{number:04}"},
     }  # fmt: skip
 
 
@@ -82,10 +83,12 @@ def test_the_states_that_facts_were_made_of_stay_and_an_increment_goes_by_them(s
     run(shop, until="basket")
     basket = shop.lake.snapshot("basket")
     assert basket is not None
-    made_of = basket.inputs["order_line"]
+    made_of, seeded = basket.inputs["order_line"], shop.state.identifiers.seeded()
     _loads(shop, log, range(5, 12), days_ago=3)
     tidy(shop, shop.clock())
     assert made_of in _ids(shop.lake, "order_line")
+    assert seeded in _ids(shop.lake, "identifier"), "what files brought since is asked of the difference"
+    assert seeded != shop.lake.snapshot("identifier").id  # type: ignore[union-attr]
     assert made_of != shop.lake.snapshot("order_line").id  # type: ignore[union-attr]
     assert len(shop.lake.history("order_line")) <= 4
     run(shop, until="basket")

@@ -38,7 +38,8 @@ def tidy(shop: Shop, at: datetime) -> None:
         if at - run.started_at < _LONGEST_RUN:
             border = min(border, run.started_at)
     present = lake.tables()
-    needed = _needed(lake, present)
+    # What came after the state that the map of identifiers holds is asked of the difference, too.
+    needed = {*_needed(lake, present), shop.state.identifiers.seeded()}
     for name in _TABLES:
         if name not in present:
             continue
