@@ -121,6 +121,8 @@ def test_a_partition_another_changes_meanwhile_is_left(
     monkeypatch.setattr(compact_module, "content", meddled)
     assert compact(lake, engine, "order_line", MIDDLE, policy=FEW) == Compacted()
     assert content(lake, engine, "order_line").rows == 9
+    on_disk = {str(file) for file in lake.folder("order_line").glob("*.parquet")}
+    assert on_disk == set(lake.files("order_line")), "nothing that was rewritten in vain stays"
     assert compact(lake, engine, "order_line", MIDDLE, policy=FEW) == Compacted(1, 5, 1)
 
 

@@ -169,8 +169,8 @@ def _rewritten(lake: Lake, engine: DuckDBEngine, table: Table, small: list[DataF
             table.name, files, present.properties, removes=lambda file: file.file_path in gone, expected=present.id
         )
     except ConflictError:
-        # Nobody else may know them, and they may hold who is being erased at this moment.
-        for file in files:
+        # No state names them, and they may hold who is being erased at this moment.
+        for file in set(files) - set(lake.files(table.name)):
             Path(file).unlink(missing_ok=True)
         raise
     return files
