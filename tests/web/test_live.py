@@ -243,9 +243,9 @@ def test_the_sdk_a_till_file_an_order_webhook_and_a_door_meet_on_one_page(servic
 
     client = segment.Client(service.server_key, host=service.url, max_retries=2)
     client.identify("yan", {"phone": "13812340017"})
-    client.track("yan", "Product Viewed", {"product_id": "oolong"})
+    client.track("yan", "Product Viewed", {"product_id": "pu-erh"})
     client.shutdown()
-    line = {"product_id": 1, "sku": "oolong", "title": "Oolong", "quantity": 2, "price": "30.00"}
+    line = {"product_id": 1, "sku": "pu-erh", "title": "Pu-erh", "quantity": 2, "price": "30.00"}
     order = json.dumps({"id": 5001, "phone": "+86 138 1234 0017", "line_items": [line]}).encode()
     signature = base64.b64encode(hmac.digest(b"shown by the web shop", order, "sha256")).decode()
     headers = {"x-shopify-topic": "orders/paid", "x-shopify-webhook-id": "w1", "x-shopify-hmac-sha256": signature}
@@ -260,9 +260,9 @@ def test_the_sdk_a_till_file_an_order_webhook_and_a_door_meet_on_one_page(servic
     assert {record_parts(record)[0] for record in found.records} == {"app", "web-shop", "gates"}
     with httpx.Client(base_url=service.url, cookies={"shopkeeper_session": session}, timeout=60) as browser:
         document = browser.get("/api/v1/persons/till:Y7").json()
-        assert (document["traits"]["orders_ever"], document["live"]["views"]) == (1, ["oolong"])
+        assert (document["traits"]["orders_ever"], document["live"]["views"]) == (1, ["pu-erh"])
         shown = browser.get("/people/till:Y7").text
-    for said in ("R9", "oolong", "Order Completed", "CN¥60.00", "Store Entered"):
+    for said in ("R9", "pu-erh", "Order Completed", "CN¥60.00", "Store Entered"):
         assert said in shown
 
 
