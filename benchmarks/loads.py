@@ -38,7 +38,7 @@ _EVERY = timedelta(seconds=30)
 _BEGINS = datetime(2026, 11, 2, 1, tzinfo=UTC)
 _ZONE = "Asia/Shanghai"
 _BLOCK = 10
-_SETTLED = 100
+_ROW = 100
 _BAR = 2.0
 
 
@@ -78,7 +78,7 @@ def run() -> Figures:
         load, commit, planning = (f"{seconds * 1e3:.0f}" for seconds in block)
         say(f"  {number:>6,}: load {load} ms, commit {commit}, planning {planning}")
     first, last = _median(took[_BLOCK : 2 * _BLOCK]), _median(took[-_BLOCK:])
-    blocks = [_median(took[begins : begins + _SETTLED]) for begins in range(_SETTLED, len(took), _SETTLED)]
+    blocks = [_median(took[begins : begins + _ROW]) for begins in range(_ROW, len(took), _ROW)]
     worst = Took(*(max(column) for column in zip(*blocks, strict=True)))
     return {
         "loads_run": figure(len(took), "loads"),
