@@ -28,6 +28,7 @@ from shopkeeper.app.person import Persons
 from shopkeeper.app.person_lookup import lookup
 from shopkeeper.app.rekey import Rekeyed, name_now, rekey, wants
 from shopkeeper.app.rekey_words import asked_text, receipt_text
+from shopkeeper.app.rekeyed_live import rekey_live
 from shopkeeper.app.run import run
 from shopkeeper.app.safe_keep import SafeKeeper
 from shopkeeper.app.serving import SERVING_FILE, refresh_serving
@@ -43,8 +44,10 @@ from shopkeeper.storage.keys import TOKEN_VARIABLE, read_keys
 from shopkeeper.storage.live import LiveStore
 from shopkeeper.storage.log import Batch, Status
 from shopkeeper.storage.log_sqlite import SqliteLog
+from shopkeeper.storage.renaming import Renaming
 from shopkeeper.storage.serving import ServingSet
 from shopkeeper.storage.token import Tokens
+from shopkeeper.storage.token_chain import Chain
 from tests.app import test_forget as everywhere
 from tests.shop import fill
 
@@ -400,6 +403,15 @@ def test_nothing_is_begun_that_cannot_be_ended(small: Path, tmp_path: Path) -> N
     with open_shop(small) as shop:
         shop.lake._catalog.drop_table(("shop", "analyst_notes"))
     assert rekey(small, by="ann").changed["lake"] == {"identifier": 1, "refused": 1}
+
+
+def test_live_state_of_an_earlier_form_goes_and_is_made_anew(tmp_path: Path) -> None:
+    file = tmp_path / "live.db"
+    LiveStore(file).close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("DROP TABLE waiting; PRAGMA user_version = 1")
+    assert rekey_live(file, 1, Renaming(Chain(), lambda _: ())) == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_refused_of_who_was_erased_is_not_kept(small: Path) -> None:

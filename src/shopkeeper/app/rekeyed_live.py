@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from shopkeeper.storage.live import is_of_before
 from shopkeeper.storage.rekeyed_file import rekey_file, rewrite_table
 from shopkeeper.storage.renaming import Renaming
 
@@ -16,7 +17,12 @@ _RECORDS_AT_ONCE = 500
 
 
 def rekey_live(file: Path, rekeys: int, renaming: Renaming) -> int:
-    """Renames the records of live state, what is in them, and what waits or was set aside."""
+    """Renames the records of live state, what is in them, and what waits or was set aside; one of before goes."""
+    if is_of_before(file):
+        # The worker makes it anew of the log and the lake, which have the new tokens by then.
+        for ending in ("", "-wal", "-shm"):
+            file.with_name(file.name + ending).unlink(missing_ok=True)
+        return 0
 
     def records(rows: list[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
         ids, tokens = renaming.names(row[0] for row in rows), renaming.names(row[1] for row in rows)
