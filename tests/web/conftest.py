@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from shopkeeper.app.shop import Shop, open_shop
 from shopkeeper.web import create_app
@@ -33,6 +33,10 @@ _ARGUMENTS = [
 ]
 # Chromium itself says so when a page answers 401, 404, 409 or 422 as it should.
 _EXPECTED_IN_CONSOLE = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+
+
+# A machine with three test processes on two cores may take more than the five seconds that Playwright waits.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
